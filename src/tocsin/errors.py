@@ -1,0 +1,69 @@
+"""Every error that tocsin raises on purpose.
+
+::
+
+    TocsinError
+    ├── ConfigError         a configuration or rule file is wrong (file, line, key)
+    ├── StorageError        the store cannot be opened, read or written
+    ├── ParseError          samples in a text or binary format are malformed (line)
+    ├── QueryError          a PromQL query cannot be answered
+    │   ├── QuerySyntaxError    it is not PromQL (position)
+    │   ├── QueryLimitError     it is larger or slower than the limits allow
+    │   └── QueryCancelledError it was given up by whoever asked
+    └── UsageError          a command was called in a way that cannot work
+
+Each message is one sentence: what happened, the value, where, what is allowed.
+"""
+
+from __future__ import annotations
+
+
+class TocsinError(Exception):
+    """The root: anything below it is reported as one sentence, never as a traceback."""
+
+
+class ConfigError(TocsinError):
+    """A configuration or rule file is wrong.
+
+    ``file`` and ``line`` (1-based) say where, when they are known.
+    """
+
+    def __init__(self, message: str, *, file: str = "", line: int | None = None) -> None:
+        self.message = message
+        self.file = file
+        self.line = line
+        place = f"{file}:{line}" if file and line is not None else file
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class StorageError(TocsinError):
+    """The store cannot be opened, read or written."""
+
+
+class ParseError(TocsinError):
+    """Samples in a text or binary format are malformed; ``line`` is 1-based."""
+
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        self.message = message
+        self.line = line
+        super().__init__(f"line {line}: {message}" if line is not None else message)
+
+
+class QueryError(TocsinError):
+    """A PromQL query cannot be answered."""
+
+
+class QuerySyntaxError(QueryError):
+    """A query is not PromQL."""
+
+
+class QueryLimitError(QueryError):
+    """A query is larger or slower than the limits allow."""
+
+
+class QueryCancelledError(QueryError):
+    """A query was given up by whoever asked."""
+
+
+class UsageError(TocsinError):
+    """A command was called in a way that cannot work."""

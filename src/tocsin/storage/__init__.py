@@ -1,0 +1,7 @@
+"""The store: its interface, the newest hours in memory, and DuckDB behind them."""
+
+from tocsin.storage.duckdb import DuckDBStorage, StorageSettings
+from tocsin.storage.head import Head
+from tocsin.storage.interface import Appendable, Queryable, Storage
+
+__all__ = ["Appendable", "DuckDBStorage", "Head", "Queryable", "Storage", "StorageSettings"]

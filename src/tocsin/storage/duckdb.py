@@ -1,0 +1,291 @@
+"""The embedded store: a DuckDB file that holds the truth, and the newest hours in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from tocsin.errors import StorageError
+from tocsin.model import (
+    STALE_NAN,
+    Clock,
+    Columns,
+    Labels,
+    Matcher,
+    MetricMetadata,
+    MetricType,
+    SampleBatch,
+    SystemClock,
+    stale_mask,
+)
+from tocsin.storage.blocks import Runs, blocks_from_runs, runs_from_sorted
+from tocsin.storage.file import open_store
+from tocsin.storage.head import Head
+
+FILE_NAME: Final = "tocsin.duckdb"
+
+_HOUR_MS: Final = 3_600_000
+_UPKEEP_INTERVAL_S: Final = 600.0
+_MEMORY_LIMIT: Final = "512MB"
+
+# A NumPy NaN would arrive in DuckDB as NULL, so what kind of number it is travels beside it.
+_NUMBER, _NAN, _STALE = 0, 1, 2
+_INSERT_SAMPLES: Final = f"""
+    INSERT INTO samples
+    SELECT series_id, timestamp_ms, CASE kind WHEN {_NUMBER} THEN value WHEN {_NAN} THEN 'NaN'::DOUBLE END
+    FROM arriving
+"""  # noqa: S608 - constants
+_INSERT_SERIES: Final = "INSERT INTO series SELECT id, labels::JSON::MAP(VARCHAR, VARCHAR) FROM arriving"
+_SELECT_SAMPLES: Final = """
+    SELECT series_id, timestamp_ms, value FROM samples JOIN wanted USING (series_id)
+    WHERE timestamp_ms BETWEEN $1 AND $2 ORDER BY series_id, timestamp_ms, samples.rowid
+"""
+_SELECT_NEWEST: Final = """
+    SELECT series_id, timestamp_ms, value FROM samples WHERE timestamp_ms >= $1
+    ORDER BY series_id, timestamp_ms, rowid
+"""
+_SELECT_SERIES: Final = """
+    SELECT DISTINCT series_id FROM samples JOIN wanted USING (series_id) WHERE timestamp_ms BETWEEN $1 AND $2
+"""
+
+_logger = logging.getLogger(__name__)
+
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """How long samples are kept: in memory for ``hot_ms``, on disk for ``retention_ms``."""
+
+    hot_ms: int = 4 * _HOUR_MS
+    retention_ms: int = 15 * 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A batch on its way to the writer thread, and who waits for it."""
+
+    batch: SampleBatch
+    done: Future[None]
+
+
+class DuckDBStorage:
+    """Samples in ``<folder>/tocsin.duckdb``.
+
+    One thread writes: it commits what has arrived since its last commit in one transaction, then
+    shows it to queries and lets :meth:`append` return. So what was acknowledged survives the death
+    of the process. Queries that begin within the newest hours are answered from memory, older ones
+    from the file.
+
+    Raises StorageError when the file is in use, damaged or not a store.
+    """
+
+    def __init__(
+        self, folder: Path, settings: StorageSettings = StorageSettings(), clock: Clock | None = None
+    ) -> None:
+        self.path = folder / FILE_NAME
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._connection = open_store(self.path)
+        self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        self._head = Head()
+        self._load()
+        self._stored_series = len(self._head.index)
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._closed = False
+        self._writer = threading.Thread(target=self._write_until_closed, name="tocsin-storage", daemon=True)
+        self._writer.start()
+
+    # Reading
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Columns]:
+        """Samples of the series that satisfy all matchers, with ``start_ms <= t <= end_ms``."""
+        if start_ms >= self._head.start_ms:
+            return self._head.select(matchers, start_ms, end_ms)
+        rows = self._read(_SELECT_SAMPLES, matchers, start_ms, end_ms)
+        return blocks_from_runs(_runs(rows), self._head.index.labels_of)
+
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
+        """The label sets that satisfy all matchers and have a sample in the range, sorted."""
+        if start_ms >= self._head.start_ms:
+            return self._head.series(matchers, start_ms, end_ms)
+        found = self._read(_SELECT_SERIES, matchers, start_ms, end_ms)["series_id"]
+        return sorted(self._head.index.labels_of(found))
+
+    def metadata(self) -> Mapping[str, MetricMetadata]:
+        """Type, help and unit by metric family."""
+        return self._head.metadata()
+
+    def _read(self, statement: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Arrays:
+        wanted = {"series_id": self._head.match(matchers).astype(np.uint32)}
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.register("wanted", wanted)
+                return cursor.execute(statement, [start_ms, end_ms]).fetchnumpy()
+        except duckdb.Error as error:
+            raise StorageError(f"cannot read {self.path}: {_first_line(error)}") from error
+
+    # Writing
+
+    async def append(self, batch: SampleBatch) -> None:
+        """Store a batch; on return it is durable and visible to queries."""
+        if self._closed:
+            raise StorageError(f"{self.path} is closed")
+        if len(batch) == 0:
+            return
+        write = _Write(batch, Future())
+        self._writes.put(write)
+        await asyncio.wrap_future(write.done)
+
+    def describe(self, metadata: Mapping[str, MetricMetadata]) -> None:
+        """Remember type, help and unit of metric families; the latest word counts."""
+        self._head.describe(metadata)
+
+    async def close(self) -> None:
+        """Finish pending writes and release the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._store_metadata()
+        self._connection.close()
+
+    def _write_until_closed(self) -> None:
+        """Commit what has arrived, over and over; the writer thread."""
+        next_upkeep_ms = self._clock.now_ms()
+        while True:
+            writes, closing = self._arrived()
+            if writes:
+                self._commit(writes)
+            if closing:
+                return
+            if self._clock.now_ms() >= next_upkeep_ms:
+                self._keep_up()
+                next_upkeep_ms = self._clock.now_ms() + round(_UPKEEP_INTERVAL_S * 1000)
+
+    def _arrived(self) -> tuple[list[_Write], bool]:
+        """Wait for a write or for time to keep up, then take all that there are."""
+        writes: list[_Write] = []
+        try:
+            item = self._writes.get(timeout=_UPKEEP_INTERVAL_S)
+            while item is not None:
+                writes.append(item)
+                item = self._writes.get_nowait()
+        except queue.Empty:
+            return writes, False
+        return writes, True
+
+    def _commit(self, writes: list[_Write]) -> None:
+        batches = [write.batch for write in writes]
+        try:
+            ids = [self._head.ids(batch) for batch in batches]
+            times = np.concatenate([batch.timestamps_ms for batch in batches])
+            values = np.concatenate([batch.values for batch in batches])
+            self._store(np.concatenate(ids), times, values)
+        # The guard of the writer thread: whoever waits for a batch is told what became of it.
+        except Exception as error:  # noqa: BLE001
+            failure = StorageError(f"cannot write {self.path}: {_first_line(error)}")
+            for write in writes:
+                write.done.set_exception(failure)
+            return
+        self._head.append_samples(np.concatenate(ids), times, values)
+        for write in writes:
+            write.done.set_result(None)
+
+    def _store(
+        self, ids: npt.NDArray[np.int64], times: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+    ) -> None:
+        """Write samples, and series that are not in the file yet, in one transaction."""
+        known_series = len(self._head.index)
+        self._connection.begin()
+        try:
+            if known_series > self._stored_series:
+                self._insert(_INSERT_SERIES, self._series_arrays(self._stored_series, known_series))
+            self._insert(_INSERT_SAMPLES, _sample_arrays(ids, times, values))
+            self._connection.commit()
+        except duckdb.Error:
+            self._connection.rollback()
+            raise
+        self._stored_series = known_series
+
+    def _insert(self, statement: str, arrays: Arrays) -> None:
+        self._connection.register("arriving", arrays)
+        try:
+            self._connection.execute(statement)
+        finally:
+            self._connection.unregister("arriving")
+
+    def _series_arrays(self, first: int, end: int) -> Arrays:
+        labels = self._head.index.labels_of(np.arange(first, end))
+        texts = [orjson.dumps(dict(item.pairs)).decode() for item in labels]
+        return {"id": np.arange(first, end, dtype=np.uint32), "labels": np.array(texts, dtype=object)}
+
+    def _store_metadata(self) -> None:
+        rows = [(name, item.type, item.help, item.unit) for name, item in self._head.metadata().items()]
+        if rows:
+            self._connection.executemany("INSERT OR REPLACE INTO metadata VALUES (?, ?, ?, ?)", rows)
+
+    # Upkeep
+
+    def _keep_up(self) -> None:
+        """Forget what is older than memory and disk are meant to hold."""
+        now_ms = self._clock.now_ms()
+        self._head.trim(now_ms - self._settings.hot_ms)
+        try:
+            self._connection.execute(
+                "DELETE FROM samples WHERE timestamp_ms < ?", [now_ms - self._settings.retention_ms]
+            )
+        except duckdb.Error as error:
+            _logger.warning("cannot remove old samples from %s: %s", self.path, _first_line(error))
+
+    def _load(self) -> None:
+        """Read all series, and the samples of the newest hours."""
+        try:
+            rows = self._connection.execute("SELECT labels FROM series ORDER BY id").fetchall()
+            self._head.index.ids([Labels(labels) for (labels,) in rows])
+            described = self._connection.execute("SELECT metric, type, help, unit FROM metadata").fetchall()
+            self._head.describe(
+                {name: MetricMetadata(MetricType(kind), text, unit) for name, kind, text, unit in described}
+            )
+            self._head.trim(self._clock.now_ms() - self._settings.hot_ms)
+            newest = self._connection.execute(_SELECT_NEWEST, [self._head.start_ms]).fetchnumpy()
+            self._head.load(_runs(newest))
+        except duckdb.Error as error:
+            raise StorageError(f"{self.path} is damaged: {_first_line(error)}") from error
+
+
+def _sample_arrays(
+    ids: npt.NDArray[np.int64], times: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+) -> Arrays:
+    kind = np.where(np.isnan(values), np.where(stale_mask(values), _STALE, _NAN), _NUMBER)
+    return {
+        "series_id": ids.astype(np.uint32),
+        "timestamp_ms": times,
+        "value": values,
+        "kind": kind.astype(np.uint8),
+    }
+
+
+def _runs(rows: Arrays) -> Runs:
+    """Make runs of samples as DuckDB gives them, sorted by series and time."""
+    values = rows["value"]
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.filled(STALE_NAN)
+    return runs_from_sorted(rows["series_id"].astype(np.int64), rows["timestamp_ms"], values)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,111 @@
+"""Which series exist, and which of them satisfy a selector."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.model import Labels, Matcher
+
+SeriesIds: TypeAlias = npt.NDArray[np.int64]
+
+_CACHED_SELECTORS: Final = 1024
+
+
+class SeriesIndex:
+    """Series numbered from 0 in the order in which they were first seen.
+
+    Not thread-safe: its owner serialises access.
+    """
+
+    def __init__(self) -> None:
+        self._labels: list[Labels] = []
+        self._ids: dict[Labels, int] = {}
+        self._postings: dict[str, dict[str, list[int]]] = {}
+        self._matched: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesIds]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def labels(self, series_id: int) -> Labels:
+        """The label set of a series."""
+        return self._labels[series_id]
+
+    def labels_of(self, series_ids: SeriesIds) -> list[Labels]:
+        """The label sets of several series."""
+        return [self._labels[series_id] for series_id in series_ids.tolist()]
+
+    def ids(self, series: Sequence[Labels]) -> SeriesIds:
+        """The numbers of label sets; those not seen before are added."""
+        known = self._ids
+        try:
+            found = [known[labels] for labels in series]
+        except KeyError:
+            found = [known[labels] if labels in known else self._add(labels) for labels in series]
+        return np.array(found, dtype=np.int64)
+
+    def _add(self, labels: Labels) -> int:
+        series_id = len(self._labels)
+        self._labels.append(labels)
+        self._ids[labels] = series_id
+        for name, value in labels.pairs:
+            self._postings.setdefault(name, {}).setdefault(value, []).append(series_id)
+        return series_id
+
+    def match(self, matchers: Sequence[Matcher]) -> SeriesIds:
+        """The series that satisfy all matchers, in ascending order."""
+        key = tuple(matchers)
+        searched, series_ids = self._matched.get(key) or (0, None)
+        if series_ids is None:
+            series_ids = self._search(key)
+        elif searched < len(self._labels):
+            series_ids = np.concatenate([series_ids, self._scan(key, searched)])
+        self._remember(key, series_ids)
+        return series_ids
+
+    def _remember(self, key: tuple[Matcher, ...], series_ids: SeriesIds) -> None:
+        self._matched[key] = (len(self._labels), series_ids)
+        self._matched.move_to_end(key)
+        if len(self._matched) > _CACHED_SELECTORS:
+            self._matched.popitem(last=False)
+
+    def _scan(self, matchers: tuple[Matcher, ...], first: int) -> SeriesIds:
+        """Test the series from ``first`` on one by one."""
+        found = [
+            series_id
+            for series_id in range(first, len(self._labels))
+            if satisfies(self._labels[series_id], matchers)
+        ]
+        return np.array(found, dtype=np.int64)
+
+    def _search(self, matchers: tuple[Matcher, ...]) -> SeriesIds:
+        """Intersect the postings of each matcher."""
+        everything = np.arange(len(self._labels), dtype=np.int64)
+        sets = (self._matching(matcher, everything) for matcher in matchers)
+        return reduce(lambda left, right: np.intersect1d(left, right, assume_unique=True), sets, everything)
+
+    def _matching(self, matcher: Matcher, everything: SeriesIds) -> SeriesIds:
+        values = self._postings.get(matcher.name, {})
+        if matcher.matches_empty:
+            excluded = [ids for value, ids in values.items() if not matcher.matches(value)]
+            return np.setdiff1d(everything, _union(excluded), assume_unique=True)
+        return _union([ids for value, ids in values.items() if matcher.matches(value)])
+
+
+def satisfies(labels: Labels, matchers: Iterable[Matcher]) -> bool:
+    """Say whether a label set satisfies all matchers."""
+    return all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
+
+
+def _union(postings: list[list[int]]) -> SeriesIds:
+    """Join disjoint ascending lists into one ascending array."""
+    if not postings:
+        return np.empty(0, dtype=np.int64)
+    joined = np.concatenate([np.array(ids, dtype=np.int64) for ids in postings])
+    joined.sort()
+    return joined

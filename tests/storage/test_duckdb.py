@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.storage.test_head import batches, matcher_lists, series
+from tests.support.clock import ManualClock
+from tests.support.stores import DictStore, samples_of
+from tocsin.errors import StorageError
+from tocsin.model import Labels, MetricMetadata, MetricType, SampleBatch
+from tocsin.storage.duckdb import FILE_NAME, DuckDBStorage, StorageSettings
+
+NOW_MS = 1_700_000_000_000
+HOUR_MS = 3_600_000
+UP = Labels({"__name__": "up", "job": 'quoted "job"\n'})
+
+
+def open_store(folder: Path, now_ms: int = NOW_MS) -> DuckDBStorage:
+    return DuckDBStorage(folder, StorageSettings(), ManualClock(now_ms))
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=batches, matchers=matcher_lists, age_hours=st.sampled_from([0, 10]))
+def test_the_file_agrees_with_a_dictionary_also_after_a_restart(
+    tmp_path_factory, batches, matchers, age_hours
+):
+    """Samples of the newest hours come from memory, those ten hours old from the file."""
+    folder = tmp_path_factory.mktemp("store")
+    base_ms = NOW_MS - age_hours * HOUR_MS
+    asked = (base_ms + 3, base_ms + 25)
+    oracle = DictStore()
+
+    async def write_and_ask() -> None:
+        store = open_store(folder)
+        for rows in batches:
+            batch = SampleBatch.from_samples([(series(n), base_ms + t, v) for n, t, v in rows])
+            oracle.append_batch(batch)
+            await store.append(batch)
+        assert samples_of(store.select(matchers, *asked)) == oracle.select(matchers, *asked)
+        await store.close()
+        store = open_store(folder)
+        assert samples_of(store.select(matchers, *asked)) == oracle.select(matchers, *asked)
+        assert store.series(matchers, *asked) == sorted(oracle.select(matchers, *asked))
+        await store.close()
+
+    asyncio.run(write_and_ask())
+
+
+async def test_metadata_survives_a_restart(tmp_path):
+    store = open_store(tmp_path)
+    store.describe({"up": MetricMetadata(MetricType.GAUGE, "Whether it answers.", "")})
+    await store.close()
+    store = open_store(tmp_path)
+    assert store.metadata()["up"].help == "Whether it answers."
+    await store.close()
+
+
+async def test_what_is_older_than_the_retention_is_removed(tmp_path):
+    old_ms = NOW_MS - 16 * 24 * HOUR_MS
+    store = open_store(tmp_path, old_ms)
+    await store.append(SampleBatch.at(old_ms, {UP: 1.0}))
+    await store.close()
+    store = open_store(tmp_path)
+    await store.append(SampleBatch.at(NOW_MS, {UP: 2.0}))
+    await store.append(SampleBatch.at(NOW_MS + 1, {UP: 3.0}))
+    assert len(samples_of(store.select([], 0, NOW_MS + 1))[UP]) == 2
+    await store.close()
+
+
+async def test_a_second_store_on_the_same_folder_is_refused(tmp_path):
+    store = open_store(tmp_path)
+    await store.append(SampleBatch.at(NOW_MS, {UP: 1.0}))
+    code = (
+        "import sys; from pathlib import Path; from tocsin.storage import DuckDBStorage\n"
+        "from tocsin.errors import StorageError\n"
+        "try: DuckDBStorage(Path(sys.argv[1]))\n"
+        "except StorageError as error: print(error)\n"
+    )
+    second = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "is in use by process" in second.stdout
+    assert len(second.stdout.splitlines()) == 1
+    await store.close()
+
+
+def write_store(folder: Path) -> Path:
+    async def write() -> None:
+        store = open_store(folder)
+        noise = random.Random(1)
+        for time_ms in range(100):
+            values = {series(number): noise.random() for number in range(2000)}
+            await store.append(SampleBatch.at(NOW_MS - time_ms, values))
+        await store.close()
+
+    asyncio.run(write())
+    return folder / FILE_NAME
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.7])
+def test_a_damaged_file_is_refused_and_left_untouched(tmp_path, part):
+    path = write_store(tmp_path)
+    content = bytearray(path.read_bytes())
+    start = int(len(content) * part)
+    for position in range(start, min(start + 6000, len(content))):
+        content[position] ^= 0x5A
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="left untouched"):
+        open_store(tmp_path)
+    assert path.read_bytes() == bytes(content)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5])
+def test_a_damaged_log_is_refused_and_left_untouched(tmp_path, part):
+    killed = tmp_path / "killed"
+    code = (
+        "import asyncio, os, sys; from pathlib import Path; from tocsin.storage import DuckDBStorage\n"
+        "from tocsin.model import Labels, SampleBatch\n"
+        "async def main():\n"
+        "    store = DuckDBStorage(Path(sys.argv[1]))\n"
+        "    for t in range(100): await store.append(SampleBatch.at(t, {Labels({'__name__': 'up'}): 1.0}))\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(killed)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    log = killed / f"{FILE_NAME}.wal"
+    content = bytearray(log.read_bytes())
+    start = int(len(content) * part)
+    content[start : start + 50] = bytes(50)
+    log.write_bytes(content)
+    with pytest.raises(StorageError, match="left untouched"):
+        open_store(killed)
+    assert log.read_bytes() == bytes(content)
+
+
+def test_a_file_of_something_else_is_refused_and_left_untouched(tmp_path):
+    path = tmp_path / FILE_NAME
+    path.write_text("not a database")
+    with pytest.raises(StorageError, match="not a tocsin store"):
+        open_store(tmp_path)
+    assert path.read_text() == "not a database"
+
+
+def test_a_duckdb_file_of_somebody_else_is_refused_and_left_untouched(tmp_path):
+    path = tmp_path / FILE_NAME
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x INTEGER)")
+    content = path.read_bytes()
+    with pytest.raises(StorageError, match="not a tocsin store"):
+        open_store(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot use the data folder"):
+        open_store(tmp_path / "file" / "below")
+
+
+async def test_a_full_disk_is_told_to_the_writer_and_nothing_is_kept(tmp_path):
+    store = open_store(tmp_path)
+    await store.append(SampleBatch.at(NOW_MS, {UP: 1.0}))
+    store._connection.execute("DROP TABLE samples")
+    with pytest.raises(StorageError, match="cannot write"):
+        await store.append(SampleBatch.at(NOW_MS + 1, {UP: 2.0}))
+    assert samples_of(store.select([], NOW_MS, NOW_MS + 1)) == {
+        UP: {NOW_MS: b"\x00\x00\x00\x00\x00\x00\xf0?"}
+    }
+    await store.close()
+    shutil.rmtree(tmp_path)
+    with pytest.raises(StorageError, match="is closed"):
+        await store.append(SampleBatch.at(NOW_MS + 2, {UP: 3.0}))
