@@ -6,10 +6,15 @@
     ├── ConfigError         a configuration or rule file is wrong (file, line, key)
     ├── StorageError        the store cannot be opened, read or written
     ├── ParseError          samples in a text or binary format are malformed (line)
+    │   └── SizeLimitError      a body is larger than allowed
+    ├── ScrapeError         a target could not be scraped (in scrape/)
     ├── QueryError          a PromQL query cannot be answered
     │   ├── QuerySyntaxError    it is not PromQL (position)
     │   ├── QueryLimitError     it is larger or slower than the limits allow
     │   └── QueryCancelledError it was given up by whoever asked
+    ├── RuleError           a rule cannot be evaluated (in rules/)
+    ├── TemplateError       a template cannot be read or expanded (in rules/)
+    ├── DeliveryError       a channel did not take a notification (in alerts/)
     └── UsageError          a command was called in a way that cannot work
 
 Each message is one sentence: what happened, the value, where, what is allowed.
@@ -47,6 +52,13 @@ class ParseError(TocsinError):
         self.message = message
         self.line = line
         super().__init__(f"line {line}: {message}" if line is not None else message)
+
+
+class SizeLimitError(ParseError):
+    """A body is larger than allowed."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body is larger than the limit of {limit_bytes} bytes")
 
 
 class QueryError(TocsinError):

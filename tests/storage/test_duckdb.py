@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import shutil
 import signal
@@ -29,7 +30,7 @@ def open_store(folder: Path, now_ms: int = NOW_MS) -> DuckDBStorage:
     return DuckDBStorage(folder, StorageSettings(), ManualClock(now_ms))
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=batches, matchers=matcher_lists, age_hours=st.sampled_from([0, 10]))
 def test_the_file_agrees_with_a_dictionary_also_after_a_restart(
     tmp_path_factory, batches, matchers, age_hours
@@ -185,3 +186,16 @@ async def test_a_full_disk_is_told_to_the_writer_and_nothing_is_kept(tmp_path):
     shutil.rmtree(tmp_path)
     with pytest.raises(StorageError, match="is closed"):
         await store.append(SampleBatch.at(NOW_MS + 2, {UP: 3.0}))
+
+
+async def test_a_caller_who_gives_up_does_not_stop_the_writer(tmp_path):
+    store = open_store(tmp_path)
+    for number in range(200):
+        waiting = asyncio.create_task(store.append(SampleBatch.at(NOW_MS + number, {UP: 1.0})))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+    await store.append(SampleBatch.at(NOW_MS + 1000, {UP: 2.0}))
+    assert NOW_MS + 1000 in samples_of(store.select([], NOW_MS, NOW_MS + 1000))[UP]
+    await store.close()

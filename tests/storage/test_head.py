@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.stores import DictStore, samples_of
@@ -46,7 +46,6 @@ matcher_lists = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(batches=batches, matchers=matcher_lists, start=st.integers(-5, 35), length=st.integers(0, 40))
 def test_head_agrees_with_a_dictionary(batches, matchers, start, length):
     head, oracle = Head(), DictStore()
@@ -61,7 +60,6 @@ def test_head_agrees_with_a_dictionary(batches, matchers, start, length):
     assert head.series(matchers, start, end) == sorted(oracle.select(matchers, start, end))
 
 
-@settings(deadline=None)
 @given(batches=batches, cut=st.integers(-5, 35))
 def test_trimming_forgets_exactly_what_is_older(batches, cut):
     head, oracle = Head(), DictStore()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tocsin.model import Columns, Labels, stale_mask
 from tocsin.model.columns import PADDING_MS
 
-LabelsOf: TypeAlias = Callable[[npt.NDArray[np.int64]], list[Labels]]
+LabelsOf: TypeAlias = Callable[[npt.NDArray[np.int64]], Sequence[Labels]]
 
 
 @dataclass(frozen=True, slots=True)

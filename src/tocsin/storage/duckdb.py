@@ -182,7 +182,9 @@ class DuckDBStorage:
         try:
             item = self._writes.get(timeout=_UPKEEP_INTERVAL_S)
             while item is not None:
-                writes.append(item)
+                # From here on whoever waits can no longer call the batch off.
+                if item.done.set_running_or_notify_cancel():
+                    writes.append(item)
                 item = self._writes.get_nowait()
         except queue.Empty:
             return writes, False

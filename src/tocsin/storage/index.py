@@ -15,6 +15,7 @@ from tocsin.model import Labels, Matcher
 SeriesIds: TypeAlias = npt.NDArray[np.int64]
 
 _CACHED_SELECTORS: Final = 1024
+_CACHED_SEQUENCES: Final = 128
 
 
 class SeriesIndex:
@@ -27,6 +28,7 @@ class SeriesIndex:
         self._labels: list[Labels] = []
         self._ids: dict[Labels, int] = {}
         self._postings: dict[str, dict[str, list[int]]] = {}
+        self._labels_of: OrderedDict[bytes, tuple[Labels, ...]] = OrderedDict()
         self._matched: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesIds]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -36,9 +38,16 @@ class SeriesIndex:
         """The label set of a series."""
         return self._labels[series_id]
 
-    def labels_of(self, series_ids: SeriesIds) -> list[Labels]:
-        """The label sets of several series."""
-        return [self._labels[series_id] for series_id in series_ids.tolist()]
+    def labels_of(self, series_ids: SeriesIds) -> Sequence[Labels]:
+        """The label sets of several series; asked again, the same object, so that readers can cache by it."""
+        key = series_ids.tobytes()
+        labels = self._labels_of.get(key)
+        if labels is None:
+            labels = self._labels_of[key] = tuple(self._labels[number] for number in series_ids.tolist())
+        self._labels_of.move_to_end(key)
+        if len(self._labels_of) > _CACHED_SEQUENCES:
+            self._labels_of.popitem(last=False)
+        return labels
 
     def ids(self, series: Sequence[Labels]) -> SeriesIds:
         """The numbers of label sets; those not seen before are added."""
