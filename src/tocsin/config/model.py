@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails
 
 from tocsin.config.source import Source
 from tocsin.errors import ConfigError
-from tocsin.model import parse_duration_ms
+from tocsin.model import format_duration_ms, parse_duration_ms
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -40,8 +41,10 @@ def _label_name(value: str) -> str:
     return value
 
 
-DurationMs: TypeAlias = Annotated[int, BeforeValidator(_duration)]
-"""A duration such as ``5m``, held in milliseconds."""
+DurationMs: TypeAlias = Annotated[
+    int, BeforeValidator(_duration), PlainSerializer(format_duration_ms, when_used="json")
+]
+"""A duration such as ``5m``, held in milliseconds and written as it was."""
 
 PositiveDurationMs: TypeAlias = Annotated[DurationMs, AfterValidator(_positive)]
 """A duration that must be longer than zero."""
@@ -56,6 +59,24 @@ def validate(model: type[M], source: Source, context: object = None) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         raise _explain(first, model, source) from error
+
+
+def located(part: M, folder: Path) -> M:
+    """Make every relative file name, here and in the parts below, relative to a folder."""
+    changes = {name: new for name, value in part if (new := _located(value, folder)) is not value}
+    return part.model_copy(update=changes) if changes else part
+
+
+def _located(value: Any, folder: Path) -> Any:
+    match value:
+        case Path():
+            return folder / value
+        case BaseModel():
+            return located(value, folder)
+        case tuple() if any(isinstance(item, Path | BaseModel) for item in value):
+            return tuple(_located(item, folder) for item in value)
+        case _:
+            return value
 
 
 def _explain(details: ErrorDetails, model: type[BaseModel], source: Source) -> ConfigError:

@@ -92,7 +92,7 @@ class _Builder:
         if len(self._lines) > _MAX_PLACES:
             raise ConfigError(f"more than {_MAX_PLACES} keys and items, aliases expanded", file=self._file)
         if isinstance(node, yaml.ScalarNode):
-            return None if node.tag == _NULL_TAG else str(node.value)
+            return None if node.tag == _NULL_TAG else self._text(node)
         if id(node) in self._open:
             raise ConfigError("an alias contains itself", file=self._file, line=node.start_mark.line + 1)
         self._open.add(id(node))
@@ -104,13 +104,20 @@ class _Builder:
         self._open.discard(id(node))
         return data
 
+    def _text(self, node: yaml.ScalarNode) -> str:
+        text = str(node.value)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            line = node.start_mark.line + 1
+            raise ConfigError("half of a surrogate pair is not text", file=self._file, line=line)
+        return text
+
     def _mapping(self, node: yaml.Node, place: Place) -> Data:
         mapping: dict[str, Data] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 raise ConfigError("a key must be text", file=self._file, line=line)
-            key = str(key_node.value)
+            key = self._text(key_node)
             if key in mapping:
                 raise ConfigError(f'the key "{key}" stands twice', file=self._file, line=line)
             self._lines[(*place, key)] = line
