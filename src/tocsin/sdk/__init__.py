@@ -1,0 +1,20 @@
+"""What user code imports: monitors and custom collectors, on the standard library alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tocsin.sdk.training import TrainingMonitor
+
+if TYPE_CHECKING:
+    from tocsin.sdk.collector import MetricsCollector
+
+__all__ = ["MetricsCollector", "TrainingMonitor"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "MetricsCollector":
+        from tocsin.sdk.collector import MetricsCollector  # noqa: PLC0415
+
+        return MetricsCollector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,74 @@
+"""A ``/metrics`` address on this machine, through prometheus_client, that servers find by themselves."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tocsin.runtime import announce
+
+ADDRESS = "127.0.0.1"
+
+
+class Endpoint:
+    """Serves the series that ``read`` returns by name, all with the same labels.
+
+    ``port`` 0 takes any free one. Raises OSError when the port is taken, ConfigError or OSError
+    when the file by which servers find it cannot be written; nothing is left open then.
+    """
+
+    def __init__(self, port: int, labels: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:
+        registry = CollectorRegistry()
+        registry.register(_Series(labels, read))
+        self._server: WSGIServer
+        self._thread: Thread
+        self._server, self._thread = start_http_server(port, addr=ADDRESS, registry=registry)
+        self.port = self._server.server_port
+        try:
+            self._file = self._announce()
+        except BaseException:
+            self._stop()
+            raise
+
+    def close(self) -> None:
+        """Stop serving and remove the file."""
+        self._file.unlink(missing_ok=True)
+        self._stop()
+
+    def abandon(self) -> None:
+        """Let go of the socket in a forked child; the parent goes on serving."""
+        self._server.socket.close()
+
+    def _announce(self) -> Path:
+        # With the labels of what is pushed, so that a server that gets both has one series and not two.
+        labels = {"instance": socket.gethostname(), "job": "training"}
+        group = {"targets": [f"{ADDRESS}:{self.port}"], "labels": labels}
+        return announce("targets", f"{os.getpid()}-{self.port}.json", [group])
+
+    def _stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=1.0)
+
+
+class _Series(Collector):
+    def __init__(self, labels: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:
+        self._names = list(labels)
+        self._values = list(labels.values())
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in self._read().items():
+            is_counter = name.endswith("_total")
+            kind = CounterMetricFamily if is_counter else GaugeMetricFamily
+            family = kind(name, f"{name} of a training run", labels=self._names)
+            family.add_metric(self._values, value)
+            yield family

@@ -1,0 +1,241 @@
+"""The monitor that a training loop reports to."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import socket
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from time import time_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tocsin.sdk.discovery import Destination
+from tocsin.sdk.guard import Guard
+from tocsin.sdk.names import Names, label_text, usable_labels
+from tocsin.sdk.recorder import INTAKE_LIMIT, Recorder
+from tocsin.sdk.sender import Sender
+from tocsin.sdk.thinning import Step
+from tocsin.sdk.values import Deferred, around_value, settle
+
+if TYPE_CHECKING:
+    from tocsin.sdk.endpoint import Endpoint
+
+CLOSE_WITHIN_S: Final = 2.0
+"""How long leaving the ``with`` block may take when the server is dead or hangs."""
+
+_NS_PER_S: Final = 1_000_000_000
+
+
+class Status(IntEnum):
+    """The values of ``training_status``."""
+
+    IDLE = 0
+    RUNNING = 1
+    COMPLETE = 2
+    FAILED = 3
+
+
+class TrainingMonitor:
+    """Watches one training run; nothing it does raises into the training, blocks it or slows it down.
+
+    Each value of :meth:`step` becomes a series ``training_<name>{run="<name of the run>"}``, sent
+    with the time of its step to the tocsin on this machine, to ``url`` or to ``TOCSIN_URL``. Up to
+    20 steps a second all are sent; beyond that the last, lowest and highest of each 50 ms, and every
+    kind of NaN or infinity. While no server is there a bounded number of them is kept.
+
+    ``name`` names the run, and a run of the same name continues the same series. ``total_steps`` says how
+    many steps there will be, where that is known; ``labels`` are further labels of all its series. ``url``
+    is the server, such as ``http://127.0.0.1:8627``; without it the one on this machine is found. With
+    ``port`` the run serves ``/metrics`` on 127.0.0.1 as well; 0 takes any free port.
+
+    What is wrong with the arguments or values is logged once, by the logger ``tocsin``.
+
+    >>> with TrainingMonitor("digits", total_steps=2) as run:
+    ...     for loss in (0.7, 0.5):
+    ...         run.step(loss=loss, lr=0.01)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total_steps: int | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        url: str | None = None,
+        port: int | None = None,
+    ) -> None:
+        self._guard = Guard(f'training "{name}"')
+        self._recorder = Recorder(self._guard)
+        self._intake = self._recorder.intake
+        self._append: Callable[[Step], None] = self._refuse
+        self._numbers = itertools.count(1)
+        self._names = Names(self._guard)
+        self._status = Status.IDLE
+        self._start_s = 0.0
+        self._is_open = False
+        self._sender: Sender | None = None
+        self._endpoint: Endpoint | None = None
+        self._url = url
+        self._wanted_port = port
+        self._own_labels = {"run": str(name)}
+        with self._guard.around("labels", "labels are left out"):
+            self._own_labels = {**usable_labels(labels or {}, self._guard), **self._own_labels}
+        self._total_steps: float | None = None
+        with self._guard.around("total_steps", "total_steps is not a number"):
+            self._total_steps = None if total_steps is None else float(total_steps)
+
+    def step(self, /, step: int | None = None, **values: Any) -> None:
+        """Report one step: its values, and its number where it is not simply the next.
+
+        Takes numbers and whatever holds a single one (0-d arrays, tensors of any device, which are
+        read later, outside the training loop). May be called from any thread.
+        """
+        # What stands here cannot fail and costs nanoseconds; whatever can fail is guarded where it stands.
+        for value in values.values():
+            kind = type(value)
+            if kind is not float and kind is not int:
+                values = self._settle(values)
+                break
+        self._append((time_ns(), next(self._numbers) if step is None else self._number(step), values))
+        if len(self._intake) >= INTAKE_LIMIT:
+            self._relieve()
+
+    @property
+    def port(self) -> int | None:
+        """The port of ``/metrics``, or None when it is not served."""
+        return self._endpoint.port if self._endpoint else None
+
+    def __enter__(self) -> Self:
+        with self._guard:
+            self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close(Status.COMPLETE if kind is None else Status.FAILED)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        import asyncio  # noqa: PLC0415 - only an asynchronous program pays for it
+
+        status = Status.COMPLETE if kind is None else Status.FAILED
+        with self._guard:
+            await asyncio.to_thread(self._close, status)
+        self._close(status)  # where the thread could not be had
+
+    def _open(self) -> None:
+        if self._is_open:
+            self._guard.tell_once("open", "it is entered a second time, which changes nothing")
+            return
+        self._is_open = True
+        self._status = Status.RUNNING
+        self._start_s = time_ns() / _NS_PER_S
+        self._append = self._intake.append
+        _live.add(self)
+        atexit.register(self._close, Status.FAILED)
+        if self._wanted_port is not None:
+            with self._guard.around("port", f"/metrics cannot be served on port {self._wanted_port}"):
+                self._serve(self._wanted_port)
+        destination = None
+        with self._guard.around("url", "nothing is sent"):
+            destination = Destination(self._url)
+        labels = {"instance": socket.gethostname(), "job": "training", **self._own_labels}
+        self._sender = Sender(
+            self._recorder, destination, self._names, label_text(labels), self._state, self._guard
+        )
+        self._sender.start()
+
+    def _serve(self, port: int) -> None:
+        from tocsin.sdk.endpoint import Endpoint  # noqa: PLC0415 - prometheus_client is for those who ask for a port
+
+        self._endpoint = Endpoint(port, self._own_labels, self._read)
+
+    def _close(self, status: Status) -> None:
+        with self._guard:
+            if not self._is_open:
+                return
+            self._is_open = False
+            self._append = self._refuse
+            self._status = status
+            atexit.unregister(self._close)
+            _live.discard(self)
+            try:
+                if self._sender is not None:
+                    self._sender.close(CLOSE_WITHIN_S)
+            finally:
+                if self._endpoint is not None:
+                    self._endpoint.close()
+
+    def _refuse(self, step: Step) -> None:
+        self._guard.tell_once("closed", "step() counts only inside `with`, in the process that entered it")
+
+    def _settle(self, values: dict[str, Any]) -> dict[str, Any]:
+        settled: dict[str, Any] = {}
+        with self._guard:
+            settled = settle(values, self._guard)
+            if any(type(value) is Deferred for value in settled.values()):
+                self._recorder.holds_deferred = True
+        return settled
+
+    def _relieve(self) -> None:
+        with self._guard:
+            self._recorder.relieve()
+
+    def _number(self, step: Any) -> int:
+        with self._guard.around("step", "a step's number is not a whole number, the next one is taken"):
+            number = int(step)
+            self._numbers = itertools.count(number + 1)
+            return number
+        return next(self._numbers)
+
+    def _state(self, now_ns: int) -> dict[str, float]:
+        state = {
+            "training_status": float(self._status),
+            "training_start_time_seconds": self._start_s,
+            "training_steps_dropped_total": float(self._recorder.dropped),
+        }
+        if self._total_steps is not None:
+            state["training_total_steps"] = self._total_steps
+        pace = self._recorder.steps_per_second(now_ns)
+        if pace is not None:
+            state["training_steps_per_second"] = pace
+        return state
+
+    def _read(self) -> dict[str, float]:
+        number, values = self._recorder.newest()
+        series = self._state(time_ns())
+        if number is not None:
+            series["training_step"] = number
+        for name, value in values.items():
+            metric = self._names[name]
+            if metric is not None:
+                with around_value(self._guard, name, value):
+                    series[metric] = float(value)
+        return series
+
+    def _abandon(self) -> None:
+        """Become inert in a forked child, where the sender does not run and locks may be held for ever."""
+        self._is_open = False
+        self._append = self._refuse
+        if self._endpoint is not None:
+            self._endpoint.abandon()
+
+
+_live: Final[set[TrainingMonitor]] = set()
+
+
+def _abandon_all() -> None:
+    for monitor in tuple(_live):
+        monitor._abandon()  # noqa: SLF001 - the other half of the class
+    _live.clear()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
