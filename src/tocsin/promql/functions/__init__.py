@@ -1,0 +1,1 @@
+"""The functions of PromQL: one file a family, one table over all."""

@@ -1,0 +1,277 @@
+"""Range vectors as index pairs: which samples of each series lie in the window of each step.
+
+A window is half open as in Prometheus 3: its samples have ``end - range < t <= end``. Where all
+series of a block share their times one pair of indices a step serves them all, and a selection of
+columns is a slice; else there is a pair for each series and step. Whatever is computed here is the
+same for both, by broadcasting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, cast
+
+import numpy as np
+
+from tocsin.promql.limits import Budget
+from tocsin.promql.values import Bools, Floats, Ints
+
+CHUNK_VALUES: Final = 1 << 16
+"""Values worked on at a time: half a megabyte, so that intermediate results stay in the cache."""
+
+EXPANDED_VALUES: Final = 1 << 20
+"""Values at a time where every window is written out."""
+
+Columns = slice | Ints
+Kernel = Callable[..., Floats]
+
+
+def last_at_or_before(timestamps_ms: Ints, times_ms: Ints) -> Ints:
+    """For each time how many samples are not after it, shape ``(k,)`` or ``(n, k)``.
+
+    ``times_ms`` rises in even steps, or not at all; rows of ``timestamps_ms`` are sorted.
+    """
+    if timestamps_ms.ndim == 1:
+        return np.searchsorted(timestamps_ms, times_ms, side="right")
+    if times_ms[0] == times_ms[-1]:
+        count = np.count_nonzero(timestamps_ms <= times_ms[0], axis=1)
+        return np.repeat(count[:, None], len(times_ms), axis=1)
+    return _counts_by_row(timestamps_ms, times_ms)
+
+
+def _counts_by_row(timestamps_ms: Ints, times_ms: Ints) -> Ints:
+    # Each sample belongs to the first step that is not before it; adding up counts along the
+    # steps gives what a binary search for each series and step would.
+    rows, count = len(timestamps_ms), len(times_ms)
+    step_ms = int(times_ms[1] - times_ms[0])
+    capped = np.minimum(timestamps_ms, times_ms[-1] + 1)
+    bins = -((times_ms[0] - capped) // step_ms)
+    np.clip(bins, 0, count, out=bins)
+    bins += (np.arange(rows) * (count + 1))[:, None]
+    counts = np.bincount(bins.ravel(), minlength=rows * (count + 1)).reshape(rows, count + 1)
+    return np.cumsum(counts[:, :-1], axis=1)
+
+
+def as_slice(index: Ints) -> Columns:
+    """The same columns as a slice where they are evenly spaced, so that taking them copies nothing."""
+    if index.ndim == 1 and len(index):
+        stride = int(index[1] - index[0]) if len(index) > 1 else 1
+        if stride > 0 and int(index[0]) >= 0 and (np.diff(index) == stride).all():
+            return slice(int(index[0]), int(index[-1]) + 1, stride)
+    return index
+
+
+def take_columns(matrix: Floats, index: Columns) -> Floats:
+    """Columns of a matrix, the same for all rows or for each row its own."""
+    if isinstance(index, slice) or index.ndim == 1:
+        return matrix[:, index]
+    return np.take_along_axis(matrix, index, axis=1)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of all steps over one block of series without staleness markers.
+
+    ``first`` and ``stop`` bound the samples, shape ``(k,)`` when all series share their times and
+    ``(n, k)`` else. ``ends_ms`` are the right ends, ``times_ms`` the times of evaluation, which
+    differ by offset and ``@``.
+    """
+
+    timestamps_ms: Ints
+    values: Floats
+    first: Ints
+    stop: Ints
+    ends_ms: Ints
+    range_ms: int
+    times_ms: Ints
+
+    @classmethod
+    def over(
+        cls, timestamps_ms: Ints, values: Floats, *, ends_ms: Ints, range_ms: int, times_ms: Ints
+    ) -> Windows:
+        """The windows of a length that end at the times given."""
+        stop = last_at_or_before(timestamps_ms, ends_ms)
+        first = last_at_or_before(timestamps_ms, ends_ms - range_ms)
+        return cls(timestamps_ms, values, first, stop, ends_ms, range_ms, times_ms)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the same columns hold for all series."""
+        return self.first.ndim == 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Series and steps."""
+        return len(self.values), len(self.times_ms)
+
+    @cached_property
+    def counts(self) -> Ints:
+        """How many samples each window has."""
+        return self.stop - self.first
+
+    @cached_property
+    def widest(self) -> int:
+        """How many samples the fullest window has."""
+        return int(self.counts.max(initial=0))
+
+    @cached_property
+    def first_columns(self) -> Columns:
+        """The column of each window's first sample; any valid one where a window is empty."""
+        return as_slice(np.minimum(self.first, max(0, self.values.shape[1] - 1)))
+
+    @cached_property
+    def last_columns(self) -> Columns:
+        """The column of each window's last sample; any valid one where a window is empty."""
+        return as_slice(np.maximum(self.stop - 1, 0))
+
+    @cached_property
+    def edges(self) -> tuple[Columns, Columns]:
+        """``first`` and ``stop`` as columns of running sums, which have one column more."""
+        return as_slice(self.first), as_slice(self.stop)
+
+    def times_at(self, columns: Columns) -> Ints:
+        """The times of one sample a window."""
+        if self.is_shared:
+            return self.timestamps_ms[columns]
+        return np.take_along_axis(self.timestamps_ms, cast("Ints", columns), axis=1)
+
+    def values_at(self, columns: Columns) -> Floats:
+        """The values of one sample a window."""
+        return take_columns(self.values, columns)
+
+    def rows(self, rows: slice | Ints) -> Windows:
+        """Some of the series."""
+        if self.is_shared:
+            part = replace(self, values=self.values[rows])
+            # What depends on times alone is computed once for all parts.
+            for name in ("counts", "widest", "first_columns", "last_columns", "edges"):
+                part.__dict__[name] = getattr(self, name)
+            return part
+        return replace(
+            self,
+            timestamps_ms=self.timestamps_ms[rows],
+            values=self.values[rows],
+            first=self.first[rows],
+            stop=self.stop[rows],
+        )
+
+    def steps(self, steps: slice) -> Windows:
+        """Some of the steps."""
+        return replace(
+            self,
+            first=self.first[..., steps],
+            stop=self.stop[..., steps],
+            ends_ms=self.ends_ms[steps],
+            times_ms=self.times_ms[steps],
+        )
+
+    def present(self, minimum: int = 1) -> Bools | None:
+        """Which windows have enough samples; None when all have."""
+        enough = self.counts >= minimum
+        return None if enough.all() else np.broadcast_to(enough, self.shape)
+
+    def map(self, kernel: Kernel, scalars: list[Floats], budget: Budget) -> Floats:
+        """Apply a kernel to all windows, some series at a time.
+
+        The kernel gets windows and scalars of shape ``(k,)`` and returns ``(n, k)``; what it makes
+        of windows with too few samples does not matter.
+        """
+        rows, steps = self.shape
+        budget.hold(rows * steps)
+        out = np.empty((rows, steps))
+        if not out.size or not self.values.size:
+            return out
+        chunk = max(1, CHUNK_VALUES // max(steps, self.values.shape[1]))
+        with np.errstate(all="ignore"):
+            for start in range(0, rows, chunk):
+                budget.check()
+                part = slice(start, start + chunk)
+                out[part] = kernel(self.rows(part), *scalars)
+        return out
+
+    def expanded(self) -> Iterator[Expanded]:
+        """Write all windows out, some at a time."""
+        rows, steps = self.shape
+        width = max(1, self.widest)
+        step_chunk = max(1, min(steps, EXPANDED_VALUES // width))
+        row_chunk = max(1, EXPANDED_VALUES // (width * step_chunk))
+        for step in range(0, steps, step_chunk):
+            for row in range(0, rows, row_chunk):
+                row_part, step_part = slice(row, row + row_chunk), slice(step, step + step_chunk)
+                yield self.rows(row_part).steps(step_part).write_out(width, row_part, step_part)
+
+    def map_expanded(self, kernel: Callable[[Expanded], Floats]) -> Floats:
+        """Apply a kernel to windows written out; it returns ``(n, k)``."""
+        out = np.empty(self.shape)
+        for part in self.expanded():
+            out[part.rows, part.steps] = kernel(part)
+        return out
+
+    def write_out(self, width: int, rows: slice, steps: slice) -> Expanded:
+        """Write the windows out side by side; ``rows`` and ``steps`` say which these are."""
+        columns = self.first[..., None] + np.arange(width)
+        real = columns < self.stop[..., None]
+        np.minimum(columns, self.values.shape[1] - 1, out=columns)
+        if self.is_shared:
+            values, times_ms = self.values[:, columns], self.timestamps_ms[columns][None]
+        else:
+            each = np.arange(len(self.values))[:, None, None]
+            values, times_ms = self.values[each, columns], self.timestamps_ms[each, columns]
+        if not real.all():
+            values = np.where(real, values, np.nan)
+        return Expanded(self, rows, steps, values, np.broadcast_to(real, values.shape), times_ms)
+
+    def cells(self, rows: Ints, steps: Ints) -> tuple[Floats, Bools]:
+        """Some windows of a shared block written out, ``(m, w)``, and which samples are real."""
+        columns = self.first[steps, None] + np.arange(max(1, self.widest))
+        real = columns < self.stop[steps, None]
+        np.minimum(columns, self.values.shape[1] - 1, out=columns)
+        return np.where(real, self.values[rows[:, None], columns], np.nan), real
+
+    def local_parts(self) -> Iterator[tuple[slice, Windows]]:
+        """Cut the steps of shared windows so that each part spans about two windows of samples.
+
+        Each part has just the columns it needs, so that sums over it can be taken relative to a
+        value nearby, which keeps their precision.
+        """
+        steps = len(self.times_ms)
+        advance = max(1, int(self.stop[-1] - self.stop[0]))
+        chunk = max(1, self.widest * steps // advance)
+        for start in range(0, steps, chunk):
+            part = slice(start, start + chunk)
+            first, stop = self.first[part], self.stop[part]
+            columns = slice(int(first.min()), int(stop.max()))
+            yield (
+                part,
+                Windows(
+                    self.timestamps_ms[columns],
+                    self.values[:, columns],
+                    first - columns.start,
+                    stop - columns.start,
+                    self.ends_ms[part],
+                    self.range_ms,
+                    self.times_ms[part],
+                ),
+            )
+
+    @property
+    def is_cheap_to_write_out(self) -> bool:
+        """Whether writing all windows out takes hardly more than reading the samples."""
+        return self.widest * len(self.times_ms) <= 4 * int(self.values.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """Windows written out: samples ``(n, k, w)``, NaN behind the last, and which of them are real.
+
+    ``times_ms`` has the same shape, or one row when all series share their times.
+    """
+
+    windows: Windows
+    rows: slice
+    steps: slice
+    values: Floats
+    real: Bools
+    times_ms: Ints

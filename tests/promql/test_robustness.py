@@ -1,0 +1,125 @@
+"""Whatever the query and the shape of the blocks: the same answer, or a sentence; never a crash.
+
+``TOCSIN_FUZZ_EXAMPLES`` sets how many expressions are tried.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.promql.comparing import ask, difference
+from tests.promql.expressions import SCRAPE_MS, SCRAPES, START_MS, expressions, samples
+from tests.promql.stores import SHAPES, filled
+from tocsin.errors import TocsinError
+from tocsin.promql import Engine, QueryLimits
+from tocsin.promql.functions.table import TABLE
+
+EXAMPLES = int(os.environ.get("TOCSIN_FUZZ_EXAMPLES", "150"))
+DATA = samples()
+END_MS = START_MS + 2 + SCRAPES * SCRAPE_MS
+
+patient = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+unlimited = pytest.mark.timeout(0)
+
+
+@unlimited
+@patient
+@given(query=expressions)
+def test_the_shape_of_blocks_does_not_matter(query: str) -> None:
+    ragged, *others = (
+        ask(Engine(filled(shape, DATA)), query, START_MS - 60_000, END_MS, 172_000) for shape in SHAPES
+    )
+    for answer in others:
+        problem = difference(answer, ragged, relative=1e-9, absolute=1e-9)
+        assert not problem, f"{query}: {problem}"
+
+
+FRAGMENTS = (
+    *TABLE,
+    *[
+        "sum",
+        "by",
+        "(job)",
+        "(",
+        ")",
+        "[5m]",
+        "[5m:1m]",
+        "{",
+        "}",
+        ",",
+        "+",
+        "-",
+        "*",
+        "/",
+        "^",
+        "==",
+        "!=",
+        ">",
+        "or",
+        "and",
+        "unless",
+        "on",
+        "()",
+        "ignoring",
+        "group_left",
+        "bool",
+        "offset",
+    ],
+    *(
+        "@ 1",
+        "@ end()",
+        "-1",
+        "1e300",
+        "NaN",
+        "Inf",
+        '"',
+        "'a'",
+        "\\",
+        "#",
+        "💥",
+        "topk(2, g)",
+        "count_values",
+        "\n",
+    ),
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """An expression with a few characters taken out and fragments put in."""
+    text = draw(expressions)
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(text)))
+        end = min(len(text), place + draw(st.integers(0, 4)))
+        text = text[:place] + draw(st.sampled_from(("", *FRAGMENTS))) + text[end:]
+    return text
+
+
+@unlimited
+@patient
+@given(
+    query=mutated(),
+    delayed=st.booleans(),
+    experimental=st.booleans(),
+    step_ms=st.sampled_from([0, 1000, 172_000]),
+)
+def test_mutated_expressions_are_answered_or_refused(
+    query: str, delayed: bool, experimental: bool, step_ms: int
+) -> None:
+    engine = Engine(
+        filled("shared", DATA),
+        limits=QueryLimits(max_samples=300_000, timeout_s=10),
+        enable_delayed_name_removal=delayed,
+        enable_experimental=experimental,
+    )
+    try:
+        if step_ms:
+            engine.range(query, START_MS - 60_000, END_MS, step_ms)
+        else:
+            engine.instant(query, END_MS)
+    except TocsinError as error:
+        assert str(error)
