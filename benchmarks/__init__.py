@@ -1,0 +1,1 @@
+"""Measurements beside their budgets and peers: ``make bench``."""

@@ -1,0 +1,28 @@
+"""Runs every benchmark, or those named: ``python -m benchmarks [NAME…]``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks import startup
+from benchmarks.table import Row, print_rows
+
+BENCHMARKS: dict[str, Callable[[], Sequence[Row]]] = {
+    "startup": startup.rows,
+}
+
+
+def main(names: Sequence[str]) -> int:
+    """Run them; returns the exit status."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"no benchmark is named {unknown[0]} (there are {', '.join(BENCHMARKS)})", file=sys.stderr)
+        return 2
+    for name in names or BENCHMARKS:
+        print_rows(name, BENCHMARKS[name]())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+"""What one step with six values costs: tocsin beside prometheus_client and, where installed, OpenTelemetry.
+
+Each contestant gets the same six values in the same process, in turns; the best of several rounds counts,
+as the others hold what the machine did besides. The time includes everything that the process does for
+the steps, thinning and sending among it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, Gauge
+
+import tocsin
+
+STEPS = 100_000
+ROUNDS = 5
+BUDGET_NS = 1000
+NAMES = ("loss", "lr", "accuracy", "gradient_norm", "tokens_per_second", "epoch")
+
+Step = Callable[[float, int], None]
+
+
+class _Sink(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gives it
+        pass
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def _tocsin(url: str | None) -> Iterator[Step]:
+    with tocsin.TrainingMonitor("benchmark", url=url) as run:
+
+        def step(loss: float, epoch: int) -> None:
+            run.step(loss=loss, lr=1e-3, accuracy=0.9, gradient_norm=1.5, tokens_per_second=1e4, epoch=epoch)
+
+        yield step
+
+
+@contextmanager
+def _prometheus_client() -> Iterator[Step]:
+    registry = CollectorRegistry()
+    gauges = [Gauge(f"training_{name}", name, registry=registry) for name in NAMES]
+    loss_gauge, lr, accuracy, gradient_norm, tokens, epoch_gauge = gauges
+
+    def step(loss: float, epoch: int) -> None:
+        loss_gauge.set(loss)
+        lr.set(1e-3)
+        accuracy.set(0.9)
+        gradient_norm.set(1.5)
+        tokens.set(1e4)
+        epoch_gauge.set(epoch)
+
+    yield step
+
+
+@contextmanager
+def _opentelemetry() -> Iterator[Step]:
+    sdk = importlib.import_module("opentelemetry.sdk.metrics")
+    export = importlib.import_module("opentelemetry.sdk.metrics.export")
+    provider = sdk.MeterProvider([export.InMemoryMetricReader()])
+    meter = provider.get_meter("benchmark")
+    loss_gauge, lr, accuracy, gradient_norm, tokens, epoch_gauge = (
+        meter.create_gauge(f"training.{name}") for name in NAMES
+    )
+    labels = {"run": "benchmark"}
+
+    def step(loss: float, epoch: int) -> None:
+        loss_gauge.set(loss, labels)
+        lr.set(1e-3, labels)
+        accuracy.set(0.9, labels)
+        gradient_norm.set(1.5, labels)
+        tokens.set(1e4, labels)
+        epoch_gauge.set(epoch, labels)
+
+    yield step
+    provider.shutdown()
+
+
+@contextmanager
+def _nobody_to_find() -> Iterator[None]:
+    """Keep the measurement away from a tocsin that happens to run on this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TOCSIN_RUNTIME_DIR"] = folder
+        os.environ.pop("TOCSIN_URL", None)
+        try:
+            yield
+        finally:
+            del os.environ["TOCSIN_RUNTIME_DIR"]
+
+
+def _round_ns(step: Step) -> float:
+    start_ns = time.perf_counter_ns()
+    for number in range(STEPS):
+        step(0.5 + number, 3)
+    return (time.perf_counter_ns() - start_ns) / STEPS
+
+
+def measure() -> dict[str, float]:
+    """Nanoseconds a step of each contestant, the best of several interleaved rounds."""
+    best: dict[str, float] = {}
+    with _server() as url, _nobody_to_find():
+        contestants: dict[str, Callable[[], AbstractContextManager[Step]]] = {
+            "tocsin, server listening": lambda: _tocsin(url),
+            "tocsin, no server": lambda: _tocsin(None),
+            "prometheus_client, 6 gauges": _prometheus_client,
+        }
+        if importlib.util.find_spec("opentelemetry") is not None:
+            contestants["OpenTelemetry, 6 gauges"] = _opentelemetry
+        for _ in range(ROUNDS):
+            for name, contestant in contestants.items():
+                with contestant() as step:
+                    best[name] = min(best.get(name, float("inf")), _round_ns(step))
+    return best
+
+
+def main() -> None:
+    results = measure()
+    peer_ns = results["prometheus_client, 6 gauges"]
+    print(f"one step with six values (budget {BUDGET_NS} ns)")
+    for name, step_ns in results.items():
+        print(f"  {name:<28} {step_ns:8.0f} ns   {step_ns / peer_ns:5.2f} x prometheus_client")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""``tocsin up``: run the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tocsin.config.settings import load_settings
+from tocsin.errors import UsageError
+from tocsin.server import Server
+
+DEFAULT_LISTEN = "127.0.0.1:8627"
+
+
+def up(
+    config: Annotated[
+        Path | None, typer.Option(help="A prometheus.yml, with tocsin's own keys if wanted.")
+    ] = None,
+    listen: Annotated[str, typer.Option(help="HOST:PORT to serve on.")] = DEFAULT_LISTEN,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder for the samples [default: $XDG_DATA_HOME/tocsin].")
+    ] = None,
+) -> int:
+    """Watch this machine and whatever the configuration names; serve pages and the API."""
+    settings = load_settings(config)
+    host, port = parse_listen(listen)
+    server = Server(settings, data or default_data_dir(), host, port)
+    asyncio.run(server.run())
+    return 0
+
+
+def default_data_dir() -> Path:
+    """``$XDG_DATA_HOME/tocsin``, which is ``~/.local/share/tocsin`` unless it is set."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "tocsin"
+
+
+def parse_listen(listen: str) -> tuple[str, int]:
+    """Split ``HOST:PORT``; raises UsageError when it is no such thing."""
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise UsageError(f'--listen must be HOST:PORT with a port up to 65535, not "{listen}"')
+    return host, int(port)

@@ -1,0 +1,168 @@
+"""The parts of a running tocsin, and how they hang together."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import Metric
+
+from tocsin.collect import CollectLoop, Collector, ProcessCollector, default_collectors, load_custom_collector
+from tocsin.collect.own import OwnCollector
+from tocsin.config.settings import CollectorsConfig, QueryConfig, Settings
+from tocsin.model import Clock, Labels
+from tocsin.promql import Engine, QueryLimits
+from tocsin.rules import (
+    RuleManager,
+    RuleMetrics,
+    Surroundings,
+    query_by,
+    shipped_rules,
+)
+from tocsin.scrape import ScrapeManager, local_job
+from tocsin.server.alerting import Alerting
+from tocsin.storage import Storage
+from tocsin.web.query_pool import QueryPool
+from tocsin.web.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything between the store and the web, built from the configuration."""
+
+    settings: Settings
+    storage: Storage
+    clock: Clock
+    registry: CollectorRegistry
+    collectors: tuple[Collector, ...]
+    collecting: CollectLoop
+    scraping: ScrapeManager
+    engine: Engine
+    rules: RuleManager
+    alerting: Alerting
+    queries: QueryPool
+
+    @classmethod
+    def build(cls, settings: Settings, storage: Storage, clock: Clock, url: str) -> Self:
+        """Put the parts together; nothing runs yet. Raises ConfigError when a part cannot be made."""
+        registry = CollectorRegistry()
+        collectors = _collectors(settings.collectors, registry)
+        engine = _engine(settings.query, storage)
+        alerting = Alerting(settings, clock, registry, url)
+        return cls(
+            settings=settings,
+            storage=storage,
+            clock=clock,
+            registry=registry,
+            collectors=collectors,
+            collecting=_collecting(settings, storage, clock, collectors),
+            scraping=_scraping(settings, storage, clock, registry),
+            engine=engine,
+            rules=_rules(settings, engine, storage, clock, alerting, RuleMetrics(registry), url),
+            alerting=alerting,
+            queries=QueryPool(settings.query.max_concurrency),
+        )
+
+    async def start(self) -> None:
+        """Do what must be done before anything runs."""
+        await self.scraping.apply(self.settings.scrape_configs)
+
+    def work(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """What runs until it is cancelled."""
+        return (self.collecting.run(), self.scraping.run(), self.rules.run(), self.alerting.run())
+
+    def services(self) -> Services:
+        """What the HTTP layer needs."""
+        return Services(
+            storage=self.storage,
+            engine=self.engine,
+            queries=self.queries,
+            clock=self.clock,
+            settings=self.settings,
+            started_ms=self.clock.now_ms(),
+            rules=self.rules,
+            scraping=self.scraping,
+            metrics=lambda: generate_latest(_LastRound(self.collecting)),
+            dropped_samples=Counter(
+                "tocsin_samples_dropped_total",
+                "Samples that arrived and could not be taken, by reason.",
+                ["reason"],
+                registry=self.registry,
+            ),
+        )
+
+    def close(self) -> None:
+        """Let go of threads."""
+        self.queries.close()
+
+
+class _LastRound:
+    """What was collected last, as something that prometheus_client writes out."""
+
+    def __init__(self, collecting: CollectLoop) -> None:
+        self._collecting = collecting
+
+    def collect(self) -> Iterable[Metric]:
+        return self._collecting.families()
+
+
+def _collectors(config: CollectorsConfig, registry: CollectorRegistry) -> tuple[Collector, ...]:
+    """The collectors to run; tocsin watches itself in any case."""
+    own = OwnCollector(registry)
+    if not config.enabled:
+        return (ProcessCollector(), own)
+    custom = (load_custom_collector(spec, Path.cwd()) for spec in config.custom)
+    return (*default_collectors(), own, *custom)
+
+
+def _engine(config: QueryConfig, storage: Storage) -> Engine:
+    return Engine(
+        storage,
+        lookback_ms=config.lookback_delta,
+        limits=QueryLimits(config.max_samples, config.max_series, config.timeout / 1000),
+        enable_delayed_name_removal=config.delayed_name_removal,
+        enable_experimental=config.experimental_functions,
+    )
+
+
+def _collecting(
+    settings: Settings, storage: Storage, clock: Clock, collectors: Iterable[Collector]
+) -> CollectLoop:
+    interval_s = settings.collectors.interval / 1000
+    return CollectLoop(storage, collectors, interval_s=interval_s, instance=socket.gethostname(), clock=clock)
+
+
+def _scraping(
+    settings: Settings, storage: Storage, clock: Clock, registry: CollectorRegistry
+) -> ScrapeManager:
+    # Processes on this machine are looked at as often as the machine itself.
+    interval_ms = settings.collectors.interval
+    return ScrapeManager(storage, clock, registry=registry, local=local_job(interval_ms, interval_ms))
+
+
+def _rules(
+    settings: Settings,
+    engine: Engine,
+    storage: Storage,
+    clock: Clock,
+    alerting: Alerting,
+    metrics: RuleMetrics,
+    url: str,
+) -> RuleManager:
+    surroundings = Surroundings(
+        query=query_by(engine),
+        storage=storage,
+        clock=clock,
+        notify=alerting.put,
+        metrics=metrics,
+        external_labels=Labels(settings.global_.external_labels),
+        external_url=url,
+        interval_ms=settings.global_.evaluation_interval,
+    )
+    manager = RuleManager(surroundings)
+    manager.load([Path(file) for file in settings.rule_files], shipped_rules())
+    return manager

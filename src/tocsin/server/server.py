@@ -1,0 +1,122 @@
+"""The life of the process: start, run until told to stop, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from tocsin.config.settings import Settings
+from tocsin.errors import ConfigError
+from tocsin.model import Clock, SystemClock
+from tocsin.runtime import announce
+from tocsin.server.parts import Parts
+from tocsin.server.report import start_lines
+from tocsin.storage import DuckDBStorage, StorageSettings
+from tocsin.web.app import create_app
+from tocsin.web.listener import WebServer, bind, is_loopback, url_of
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Server:
+    """Everything that ``tocsin up`` runs, in one event loop.
+
+    ``folder`` holds the samples; ``say`` gets the lines that tell a person what is going on.
+    Raises a TocsinError when it cannot start: the address or the folder is in use, a file is wrong.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        host: str,
+        port: int,
+        *,
+        clock: Clock | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._address = (host, port)
+        self._clock = clock or SystemClock()
+        self._say = say
+
+    async def run(self) -> None:
+        """Run until the process is told to stop by SIGINT or SIGTERM."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        try:
+            await self.run_until(stop)
+        finally:
+            for number in _STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Run until the event is set."""
+        started_s = time.monotonic()
+        listener = bind(*self._address)
+        try:
+            storage = self._open_storage()
+            try:
+                await self._run_parts(storage, listener, stop, started_s)
+            finally:
+                await storage.close()
+        finally:
+            listener.close()
+
+    def _open_storage(self) -> DuckDBStorage:
+        kept = self._settings.storage
+        return DuckDBStorage(self._folder, StorageSettings(kept.hot, kept.retention), self._clock)
+
+    async def _run_parts(
+        self, storage: DuckDBStorage, listener: socket.socket, stop: asyncio.Event, started_s: float
+    ) -> None:
+        url = url_of(listener)
+        parts = Parts.build(self._settings, storage, self._clock, url)
+        web = WebServer(create_app(parts.services(), listens_on_loopback=is_loopback(listener)), listener)
+        await parts.start()
+        serving = asyncio.create_task(web.run_until_stopped())
+        working = [asyncio.create_task(work) for work in parts.work()]
+        announcement = self._announce(url)
+        start_s = time.monotonic() - started_s
+        # Asking for a GPU can take seconds, in which pages are served already.
+        for line in await asyncio.to_thread(start_lines, self._settings, parts, storage.path, url, start_s):
+            self._say(line)
+        try:
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({stopping, serving, *working}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        finally:
+            if announcement is not None:
+                announcement.unlink(missing_ok=True)
+            web.should_exit = True
+            await asyncio.wait({serving})
+            await _end(working)
+            parts.close()
+        self._say("tocsin stopped.")
+
+    def _announce(self, url: str) -> Path | None:
+        """Tell the SDK on this machine where to send; without it, TOCSIN_URL still does."""
+        try:
+            return announce("servers", f"{os.getpid()}.json", {"pid": os.getpid(), "url": url})
+        except (ConfigError, OSError) as error:
+            self._say(f"warning: training processes will not find this tocsin by themselves: {error}")
+            return None
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for them; a fault that ended one is raised."""
+    ended = list(tasks)
+    for task in ended:
+        task.cancel()
+    for outcome in await asyncio.gather(*ended, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome

@@ -1,0 +1,1 @@
+"""HTTP: Prometheus' API, tocsin's own, and the pages."""

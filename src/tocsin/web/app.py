@@ -1,0 +1,37 @@
+"""The web application: every route, behind one gate."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from tocsin.errors import TocsinError
+from tocsin.web import pages
+from tocsin.web.federate_api import FederateApi
+from tocsin.web.gate import Gate
+from tocsin.web.ingest_api import IngestApi
+from tocsin.web.language_api import LanguageApi
+from tocsin.web.query_api import QueryApi
+from tocsin.web.responses import on_http_error, on_tocsin_error, on_unexpected_error
+from tocsin.web.series_api import SeriesApi
+from tocsin.web.services import Services
+from tocsin.web.status_api import StatusApi
+
+APIS: Final = (QueryApi, LanguageApi, SeriesApi, FederateApi, IngestApi, StatusApi)
+
+
+def create_app(services: Services, *, listens_on_loopback: bool) -> ASGIApp:
+    """The application over some services."""
+    routes = [route for api in APIS for route in api(services).routes()]
+    app = Starlette(
+        routes=[*routes, *pages.routes()],
+        exception_handlers={
+            TocsinError: on_tocsin_error,
+            HTTPException: on_http_error,
+            Exception: on_unexpected_error,
+        },
+    )
+    return Gate(app, listens_on_loopback=listens_on_loopback)
