@@ -1,4 +1,8 @@
-"""One Chromium and one server for all browser tests; each test has a fresh API behind it and fresh pages."""
+"""A Chromium for each module of browser tests; each test has a fresh API behind it and fresh pages.
+
+Playwright's synchronous interface keeps an event loop running in this thread, in which no asynchronous test
+could run; so it is stopped at the end of each module.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     path = require_peer("chromium")
     expect.set_options(timeout=TIMEOUT_MS)
@@ -45,9 +49,9 @@ def site(stage):
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desktop(browser, site):
-    """A window whose cache all tests share."""
+    """A window whose cache the tests of a module share."""
     context = browser.new_context(base_url=site, viewport={"width": 1280, "height": 900})
     yield context
     context.close()

@@ -145,6 +145,7 @@ def test_a_live_run_moves_on(page, api):
     expect(page.locator(".steps")).to_have_text("step 330 / 1\u202f200")
     api.runs["digits"].status = 2
     expect(page.locator(".strip .state")).to_have_text("complete")
+    expect(page.locator(".strip")).to_contain_text("took 5 min")
 
 
 def test_a_repeated_step_counts_as_its_last_attempt(page):

@@ -54,12 +54,14 @@ export async function readHistory(range, signal) {
 
 /**
  * All firing times: those of the past, and those of alerts that fire but have left no series yet.
- * @param {object[]} past of {@link readHistory}
- * @param {{firing: Alert[], rules: object[]}} alerts of {@link readAlerts}
+ * @param {object[]|null} past of {@link readHistory}; null while it is on its way
+ * @param {{firing: Alert[], rules: object[]}|null} alerts of {@link readAlerts}
  * @param {number} endMs
  * @returns {Firing[]}
  */
-export function firingTimes(past, { firing, rules }, endMs) {
+export function firingTimes(past, alerts, endMs) {
+  if (past === null || alerts === null) return [];
+  const { firing, rules } = alerts;
   const ruleOf = new Map(rules.map((rule) => [rule.name, rule]));
   const unseen = firing.filter((alert) => !past.some((time) => isOf(time, alert)));
   const present = unseen.map(({ name, severity, sinceMs, labels }) => {
@@ -160,6 +162,11 @@ export function AlertList({ resource, now, isQuiet = false }) {
       html`<p class="alert-line">
       ${hidden > 0 && html`<button class="link" onClick=${() => setLong(!isLong)}>${more}</button>`} ${waiting}</p>`
     }`;
+}
+
+/** Says that charts lack their marks. @param {{error: Error|null}} props */
+export function MarksProblem({ error }) {
+  return error && html`<p class="alert-line is-warning">When alerts fired could not be read: ${error.message}</p>`;
 }
 
 function AlertItem({ alert, now }) {

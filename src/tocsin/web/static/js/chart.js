@@ -2,7 +2,7 @@
 
 import { cssColor, seriesColor, withAlpha } from "./colors.js";
 import { formatTimeTicks } from "./time.js";
-import { formatCount, formatTicks, formatValue, tickDistances } from "./units.js";
+import { formatCount, formatTicks, tickDistances } from "./units.js";
 
 /* global uPlot */
 
@@ -121,7 +121,7 @@ export class Chart {
 
   verticalAxis() {
     const { unit, log } = this.picture;
-    const each = (tick) => (tick === null ? null : formatValue(tick, unit));
+    const each = (tick) => formatTicks([tick], unit)[0];
     return {
       ...axisStyle(),
       size: 58,

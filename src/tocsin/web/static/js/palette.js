@@ -45,7 +45,8 @@ export function Palette({ commands, onClose }) {
     setSelected(0);
   };
   return html`<${Dialog} label="Search" className="palette" onClose=${onClose}>
-    <input type="search" role="combobox" aria-label="Search pages, runs, metrics, alerts" aria-expanded="true" aria-controls="palette-list"
+    <input type="search" role="combobox" aria-label="Search pages, runs, metrics, alerts"
+      aria-expanded="true" aria-controls="palette-list"
       aria-activedescendant=${found.length ? `palette-${active}` : undefined} placeholder="Search pages, runs, metrics, alerts"
       autocomplete="off" spellcheck=${false} value=${typed} onInput=${onInput} onKeyDown=${onKeyDown} autofocus />
     <div id="palette-list" role="listbox" aria-label="Found" ref=${list}>${found.map(

@@ -1,6 +1,6 @@
 /** A panel: title, current value, change, chart, legend; and what stands there when there is no data. */
 
-import { html, useLayoutEffect, useRef, useState } from "./preact.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { Chart } from "./chart.js";
 import { colorNumbers } from "./colors.js";
 import { copyText } from "./copy.js";
@@ -41,8 +41,10 @@ export function Panel({ panel, resource, view, marks, promql }) {
   const { data: frame, error, at } = resource;
   const hasData = frame !== null && frame.lines.some((line) => lastValue(line.values) !== null);
   const index = cursor !== null && cursor < (frame?.x.length ?? 0) ? cursor : null;
-  const colors = frame ? colorNumbers(frame.lines.map((line) => line.name)) : [];
+  const colors = useMemo(() => colorNumbers(frame?.lines.map((line) => line.name) ?? []), [frame]);
   const isStale = error !== null && hasData;
+  const isMany = hasData && frame.lines.length > 1;
+  const moment = isMany && index !== null ? placeText(frame.x[index], view) : "now";
   return html`<section class="panel ${isStale ? "is-stale" : ""}" data-panel=${panel.name} aria-label=${panel.title}
     tabindex="-1">
     <header>
@@ -53,18 +55,13 @@ export function Panel({ panel, resource, view, marks, promql }) {
     </header>
     ${isStale && html`<${StaleNote} at=${at} error=${error} onRetry=${view.onRetry} />`}
     <div class="plot">
-      ${
-        hasData
-          ? html`<${Plot} panel=${panel} frame=${frame} colors=${colors} view=${view} marks=${marks} onCursor=${setCursor} />`
-          : html`<${NoPicture} panel=${panel} isLoading=${frame === null} error=${error} onRetry=${view.onRetry} />`
-      }
+      ${hasData && html`<${Plot} panel=${panel} frame=${frame} colors=${colors} view=${view} marks=${marks} onCursor=${setCursor} />`}
+      ${!hasData && html`<${NoPicture} panel=${panel} isLoading=${frame === null} error=${error} onRetry=${view.onRetry} />`}
     </div>
     ${
-      hasData &&
-      frame.lines.length > 1 &&
-      html`<${Legend} lines=${frame.lines} colors=${colors} unit=${panel.unit}
-      index=${index} moment=${index === null ? "now" : placeText(frame.x[index], view)} only=${isolated(frame, view)}
-      onIsolate=${view.onIsolate} />`
+      isMany &&
+      html`<${Legend} lines=${frame.lines} colors=${colors} unit=${panel.unit} index=${index}
+      moment=${moment} only=${isolated(frame, view)} onIsolate=${view.onIsolate} />`
     }
   </section>`;
 }
@@ -127,7 +124,8 @@ function Plot({ panel, frame, colors, view, marks, onCursor }) {
     chart.current = new Chart(host.current, { onCursor, onZoom, onZoomBack: zoomBack });
     return () => chart.current.destroy();
   }, []);
-  useLayoutEffect(() => chart.current.show(pictureOf(panel, frame, colors, view, marks)));
+  const inputs = [panel, frame, colors, view, marks];
+  useLayoutEffect(() => chart.current.show(pictureOf(...inputs)), inputs);
   return html`<div class="canvas" ref=${host} role="img" aria-label="Chart of ${panel.title}"></div>`;
 }
 
@@ -152,7 +150,7 @@ function NoPicture({ panel, isLoading, error, onRetry }) {
       <p class="sentence">${error.message}</p><button onClick=${onRetry}>Retry</button></div>`;
   }
   if (isLoading) return html`<div class="skeleton" aria-label="loading"></div>`;
-  return html`<div class="note is-empty"><p>${panel.empty}</p></div>`;
+  return html`<div class="note"><p>${panel.empty}</p></div>`;
 }
 
 function StaleNote({ at, error, onRetry }) {

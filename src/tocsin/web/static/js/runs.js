@@ -107,7 +107,7 @@ function asRun({ name, status, step = null, seenMs, ...more }, nowMs) {
  * @returns {Promise<RunData>}
  */
 export async function readRun(run, asked, each, nowMs, signal) {
-  const isOver = run.seenMs === null;
+  const isOver = run.seenMs === null || run.state === "complete" || run.state === "failed";
   const startMs = run.startMs ?? nowMs - 3_600_000;
   const outer = asked ?? makeRange(startMs, Math.max(nowMs, startMs + 1000), true);
   const { count, lastMs } = await extent(run, outer, signal);

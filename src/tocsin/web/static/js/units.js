@@ -57,11 +57,7 @@ function percentDigits(value) {
   return value === 0 || magnitude >= 10 ? value.toFixed(0) : value.toFixed(magnitude >= 0.1 ? 1 : 2);
 }
 
-const join = (digits, name) => {
-  const text = digits.replace("-", "−");
-  if (!name) return text;
-  return /^[kMGT]$/.test(name) ? `${text} ${name}` : `${text} ${name.trim()}`;
-};
+const join = (digits, name) => `${digits.replace("-", "−")} ${name}`.replace(/ +/g, " ").trim();
 
 const scientific = (value, digits = 1) => value.toExponential(digits).replace(/^-/, "−");
 

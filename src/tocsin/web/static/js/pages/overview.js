@@ -1,7 +1,7 @@
 /** Overview: one machine, its alerts first. */
 
 import { html, useMemo } from "../preact.js";
-import { AlertList, firingFor, firingTimes, markOf, readHistory } from "../alerts.js";
+import { AlertList, MarksProblem, firingFor, firingTimes, markOf, readHistory } from "../alerts.js";
 import { findSeries, query, queryRange } from "../api.js";
 import { Empty, Failed } from "../empty.js";
 import { TopBar } from "../frame.js";
@@ -28,15 +28,17 @@ export function Overview({ app }) {
       subject=${instance !== null && html`<${MachineChoice} machines=${machines.data ?? []} instance=${instance} />`} />
     <main>
       <${AlertList} resource=${app.alerts} now=${now} />
-      ${instance !== null && html`<${Machine} key=${instance} app=${app} range=${range} instance=${instance} />`}
-      ${
-        instance === null &&
-        machines.error &&
-        html`<${Failed} what="The list of machines" error=${machines.error}
-        onRetry=${app.bar.onRefresh} />`
-      }
-      ${instance === null && machines.data && html`<${NoMachine} />`}
+      <${Body} app=${app} machines=${machines} range=${range} instance=${instance} />
     </main>`;
+}
+
+function Body({ app, machines, range, instance }) {
+  if (instance !== null) return html`<${Machine} key=${instance} app=${app} range=${range} instance=${instance} />`;
+  if (machines.data !== null) return html`<${NoMachine} />`;
+  return (
+    machines.error &&
+    html`<${Failed} what="The list of machines" error=${machines.error} onRetry=${app.bar.onRefresh} />`
+  );
 }
 
 /** Names of the machines that were measured, those that tocsin measures itself first. */
@@ -70,11 +72,10 @@ function Machine({ app, range, instance }) {
   const { gapS, isNew } = pace.data ?? { gapS: USUAL_GAP_S, isNew: false };
   const stepped = useMemo(() => ({ ...range, stepS: Math.max(range.stepS, Math.ceil(gapS)) }), [range, gapS]);
   if (pace.data === null && !pace.error) return null;
-  const firing = app.alerts.data && past.data ? firingTimes(past.data, app.alerts.data, range.endMs) : [];
-  return app.dashboard.sections.map(
-    (section) => html`<${Section} key=${section.name} section=${section}
-    range=${stepped} gapS=${gapS} isNew=${isNew} view=${view} instance=${instance} firing=${firing} />`,
-  );
+  const firing = firingTimes(past.data, app.alerts.data, range.endMs);
+  const common = { range: stepped, gapS, isNew, view, instance, firing };
+  return html`<${MarksProblem} error=${past.error} />
+    ${app.dashboard.sections.map((section) => html`<${Section} key=${section.name} section=${section} common=${common} />`)}`;
 }
 
 /** Seconds between two samples of this machine, and whether there is only one yet. */
@@ -99,15 +100,18 @@ function viewOf(app, { startMs, endMs, isLive }) {
   };
 }
 
-function Section({ section, ...rest }) {
-  const { range, instance } = rest;
-  const ask = async (signal) =>
-    !section.only_if || (await query(substitute(section.only_if, { instance }), range.endMs, signal)).length > 0;
-  const exists = useResource(ask, section.name, section.only_if ? [range] : []);
-  if (section.only_if && !exists.data) return null;
-  return html`<section class="group" data-section=${section.name} aria-labelledby="section-${section.name}">
-    <h2 id="section-${section.name}">${section.title}</h2>
-    <div class="grid">${section.panels.map((panel) => html`<${RangePanel} key=${panel.name} panel=${panel} ...${rest} />`)}</div>
+function Section({ section, common }) {
+  const { range, instance, view } = common;
+  const { name, title, only_if: condition, panels } = section;
+  const ask = async (signal) => (await query(substitute(condition, { instance }), range.endMs, signal)).length > 0;
+  const exists = useResource(condition ? ask : async () => true, name, condition ? [range] : []);
+  if (exists.error && exists.data === null) {
+    return html`<${Failed} what="The section ${title}" error=${exists.error} onRetry=${view.onRetry} />`;
+  }
+  if (condition && !exists.data) return null;
+  return html`<section class="group" data-section=${name} aria-label=${title}>
+    <h2>${title}</h2>
+    <div class="grid">${panels.map((panel) => html`<${RangePanel} key=${panel.name} panel=${panel} ...${common} />`)}</div>
   </section>`;
 }
 
@@ -115,11 +119,7 @@ function RangePanel({ panel, range, gapS, isNew, view, instance, firing }) {
   const windowS = Math.ceil(Math.max(4 * gapS, range.stepS + 2 * gapS));
   const values = { instance, __rate_interval: `${windowS}s`, __range: `${Math.ceil(view.spanMs / 1000)}s` };
   const exprs = panel.queries.map(({ expr }) => substitute(expr, values));
-  const resource = useResource((signal) => readPanel(panel, exprs, range, signal), panel.name, [
-    range.startMs,
-    range.endMs,
-    windowS,
-  ]);
+  const resource = useResource((signal) => readPanel(panel, exprs, range, signal), panel.name, [range, windowS]);
   const marks = firingFor(firing, panel, exprs, { instance }).map((time) => markOf(time, (ms) => ms / 1000));
   const shown = isNew ? { ...panel, empty: "Waiting for the second sample." } : panel;
   return html`<${Panel} panel=${shown} resource=${resource} view=${view} marks=${marks} promql=${exprs.join("\n")} />`;

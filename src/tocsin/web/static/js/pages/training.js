@@ -1,7 +1,7 @@
 /** Training: the runs, and the values of one against step or time. */
 
 import { html, useMemo } from "../preact.js";
-import { AlertList, firingFor, firingTimes, markOf, readHistory } from "../alerts.js";
+import { AlertList, MarksProblem, firingFor, firingTimes, markOf, readHistory } from "../alerts.js";
 import { Empty, Failed } from "../empty.js";
 import { TopBar } from "../frame.js";
 import { Panel } from "../panel.js";
@@ -27,24 +27,22 @@ export function Training({ app }) {
   return html`
     <${TopBar} ...${app.bar} title=${dashboard.title} range=${shown} rangeFallback=${WHOLE_RUN}
       subject=${run && html`<strong>${run.name}</strong>`} />
-    <main class="training">
-      ${runs.data?.length > 0 && html`<${RunList} runs=${runs.data} chosen=${run} now=${now} params=${params} />`}
-      ${run && html`<${RunPage} key=${run.name} app=${app} run=${run} asked=${asked} />`}
-      ${
-        !run &&
-        runs.data?.length > 0 &&
-        html`<div class="empty-page">
-        <p>No run “${params.run}” reported in the last 7 days.</p></div>`
-      }
-      ${runs.data?.length === 0 && html`<${NoRun} />`}
-      ${
-        runs.data === null &&
-        runs.error &&
-        html`<${Failed} what="The list of runs" error=${runs.error}
-        onRetry=${app.bar.onRefresh} />`
-      }
-    </main>`;
+    <main class="training"><${Body} app=${app} runs=${runs} run=${run} asked=${asked} /></main>`;
 }
+
+function Body({ app, runs, run, asked }) {
+  const { now, params, bar } = app;
+  if (runs.data === null) {
+    return runs.error && html`<${Failed} what="The list of runs" error=${runs.error} onRetry=${bar.onRefresh} />`;
+  }
+  if (runs.data.length === 0) return html`<${NoRun} />`;
+  return html`
+    <${RunList} runs=${runs.data} chosen=${run} now=${now} params=${params} />
+    ${run ? html`<${RunPage} key=${run.name} app=${app} run=${run} asked=${asked} />` : html`<${UnknownRun} name=${params.run} />`}`;
+}
+
+const UnknownRun = ({ name }) =>
+  html`<div class="empty-page"><p>No run “${name}” reported in the last 7 days.</p></div>`;
 
 function NoRun() {
   const sentence = `No training reported in the last 7 days. Start one with these two lines;
@@ -56,34 +54,30 @@ function NoRun() {
 function RunPage({ app, run, asked }) {
   const { dashboard, now, params } = app;
   const each = dashboard.sections.find((section) => section.each).each;
-  const resource = useResource((signal) => readRun(run, asked, each, now, signal), run.name, [
-    now,
-    asked?.startMs,
-    asked?.endMs,
-  ]);
+  const moments = [now, asked?.startMs, asked?.endMs];
+  const resource = useResource((signal) => readRun(run, asked, each, now, signal), run.name, moments);
   const range = resource.data?.range ?? asked;
   const past = useResource(async (signal) => (range ? readHistory(range, signal) : []), run.name, [range]);
-  const axis = useMemo(() => (resource.data ? makeStepAxis(resource.data.series) : null), [resource.data]);
+  const axis = useMemo(() => resource.data && makeStepAxis(resource.data.series), [resource.data]);
   const xKind = params.x === "time" || (resource.data && !axis) ? "time" : "step";
-  const view = range && viewOf(app, range, xKind, axis);
-  const firing = app.alerts.data && past.data && range ? firingTimes(past.data, app.alerts.data, range.endMs) : [];
-  const panels = useMemo(() => sectionsOf(dashboard, resource.data), [dashboard, resource.data]);
+  const view = range ? viewOf(app, range, xKind, axis) : app.view;
+  const firing = range ? firingTimes(past.data, app.alerts.data, range.endMs) : [];
+  const sections = useMemo(() => sectionsOf(dashboard, resource.data), [dashboard, resource.data]);
   const common = { resource, view, axis, firing, run };
   return html`<div class="run">
     <${StatusStrip} run=${run} now=${now} endMs=${!asked && range && !range.isLive ? range.endMs : null} />
     <${AlertList} resource=${alertsOf(app.alerts, run)} now=${now} isQuiet=${true} />
+    <${MarksProblem} error=${past.error} />
     <${Toolbar} params=${params} xKind=${xKind} hasSteps=${axis !== null} />
-    ${panels.map(
-      ({
-        title,
-        name,
-        panels: group,
-      }) => html`<section class="group" data-section=${name} key=${name} aria-label=${title}>
-      ${name !== "progress" && html`<h2>${title}</h2>`}
-      <div class="grid">${group.map((panel) => html`<${RunPanel} key=${panel.name} panel=${panel} ...${common} />`)}</div>
-    </section>`,
-    )}
+    ${sections.map((section) => html`<${Section} key=${section.name} section=${section} common=${common} />`)}
   </div>`;
+}
+
+function Section({ section: { name, title, panels }, common }) {
+  return html`<section class="group" data-section=${name} aria-label=${title}>
+    ${name !== "progress" && html`<h2>${title}</h2>`}
+    <div class="grid">${panels.map((panel) => html`<${RunPanel} key=${panel.name} panel=${panel} ...${common} />`)}</div>
+  </section>`;
 }
 
 /** The alerts of one run. */
@@ -113,18 +107,15 @@ const smoothingOf = ({ smooth }) => Math.min(0.99, Math.max(0, Number(smooth) ||
 
 /** The sections of the dashboard, with a panel for each further metric; empty ones are left out. */
 function sectionsOf({ sections }, data) {
-  const shown = new Set(
-    sections.flatMap(({ panels }) =>
-      panels.flatMap(({ queries }) => queries.flatMap(({ expr }) => [...metricsIn(expr)])),
-    ),
+  const shown = new Set(sections.flatMap(({ panels }) => panels.flatMap(metricsOf)));
+  const further = (data?.metrics ?? []).filter((name) => !shown.has(name)).map(panelFor);
+  const filled = sections.map((section) =>
+    section.each ? { ...section, panels: [...section.panels, ...further] } : section,
   );
-  const further = (data?.metrics ?? []).filter((name) => !shown.has(name));
-  const filled = sections.map((section) => ({
-    ...section,
-    panels: [...section.panels, ...(section.each ? further.map(panelFor) : [])],
-  }));
   return filled.filter(({ panels }) => panels.length > 0);
 }
+
+const metricsOf = ({ queries }) => queries.flatMap(({ expr }) => [...metricsIn(expr)]);
 
 function panelFor(metric) {
   const name = metric.replace(/^training_/, "");
@@ -142,18 +133,17 @@ function panelFor(metric) {
 
 function RunPanel({ panel, resource, view, axis, firing, run }) {
   const { data } = resource;
-  const frame = useMemo(() => data && frameOf(panel, data, view.xKind, axis), [panel, data, view?.xKind, axis]);
+  const frame = useMemo(() => data && frameOf(panel, data, view.xKind, axis), [panel, data, view.xKind, axis]);
   const exprs = panel.queries.map(({ expr }) => substitute(expr, { run: run.name }));
-  const toX = view?.xKind === "step" && axis ? (ms) => axis.toStep(ms / 1000) ?? -Infinity : (ms) => ms / 1000;
+  const toX = view.xKind === "step" && axis ? (ms) => axis.toStep(ms / 1000) ?? -Infinity : (ms) => ms / 1000;
   const marks = firingFor(firing, panel, exprs, { run: run.name }).map((time) => markOf(time, toX));
-  const idle = { isLive: false, onRetry: () => {} };
-  return html`<${Panel} panel=${panel} resource=${{ ...resource, data: frame }} view=${view ?? idle} marks=${marks}
+  return html`<${Panel} panel=${panel} resource=${{ ...resource, data: frame }} view=${view} marks=${marks}
     promql=${exprs.join("\n")} />`;
 }
 
 function frameOf(panel, { series }, xKind, axis) {
-  const metrics = new Set(panel.queries.flatMap(({ expr }) => [...metricsIn(expr)]));
-  const own = series.filter(({ labels }) => metrics.has(labels.__name__));
+  const metrics = metricsOf(panel);
+  const own = series.filter(({ labels }) => metrics.includes(labels.__name__));
   const [{ legend }] = panel.queries;
   const frame = frameOverTime(own, (labels) => (own.length === 1 ? legend : distinguish(labels)));
   return xKind === "step" && axis ? frameOverSteps(frame, axis) : frame;
