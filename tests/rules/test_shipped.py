@@ -238,6 +238,21 @@ async def test_the_first_steps_are_not_compared_with_anything():
     assert machine.fired == {}
 
 
+async def test_a_run_that_begins_anew_is_not_compared_with_what_it_was():
+    machine = Machine()
+    losses = [0.1] * 60 + [2.5 - 0.05 * step for step in range(45)]
+    for at_s, loss in enumerate(losses, start=1):
+        start_s = 0 if at_s <= 60 else 60
+        machine.rows(
+            [
+                (f"training_loss{{{RUN}}}", at_s, loss),
+                (f"training_start_time_seconds{{{RUN}}}", at_s, start_s),
+            ]
+        )
+        await machine.evaluate(at_s, "training")
+    assert machine.fired == {}
+
+
 async def test_a_negative_loss_is_compared_too():
     losses = [-5 + random.Random(step).gauss(0, 0.05) for step in range(200)]
     assert (await train(losses, 0.5)).fired == {}
