@@ -14,6 +14,8 @@ Times: TypeAlias = npt.NDArray[np.int64]
 Values: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
+_MIN_COLUMNS: Final = 16
+
 _ABSENT_BITS: Final = np.uint64(0x7FF8_0000_0000_AB5E)
 _ABSENT: Final = np.array([_ABSENT_BITS]).view(np.float64)[0]
 """The NaN that stands where a series has no sample; samples never carry these bits (Head sees to that)."""
@@ -37,8 +39,8 @@ class Frame:
         count = len(series_ids)
         self.series_ids = series_ids.copy()
         self.length = 0
-        self._times: Times = np.empty(16, dtype=np.int64)
-        self._values: Values = np.empty((count, 16))
+        self._times: Times = np.empty(_MIN_COLUMNS, dtype=np.int64)
+        self._values: Values = np.empty((count, _MIN_COLUMNS))
         self._sample_counts = np.zeros(count, dtype=np.int64)
         self._first_columns = np.zeros(count, dtype=np.int64)
         self._has_stale = np.zeros(count, dtype=np.bool_)
@@ -110,8 +112,9 @@ class Frame:
 
     def _append_column(self, time_ms: int) -> int:
         if self.length == len(self._times):
-            self._times = np.concatenate([self._times, np.empty_like(self._times)])
-            self._values = _grown(self._values, rows=0, columns=self._values.shape[1])
+            spare = _spare(self.length)
+            self._times = np.concatenate([self._times, np.empty(spare, dtype=np.int64)])
+            self._values = _grown(self._values, rows=0, columns=spare)
         self._times[self.length] = time_ms
         self._values[: self.row_count, self.length] = _ABSENT
         self.length += 1
@@ -147,7 +150,7 @@ class Frame:
 
     def fill(self, times: Times, values: Values) -> None:
         """Set the content of a frame that has none; absent cells are allowed."""
-        spare = max(16, len(times) // 4)
+        spare = _spare(len(times))
         self._times = np.concatenate([times, np.empty(spare, dtype=np.int64)])
         self._values = _grown(values, rows=0, columns=spare)
         self.length = len(times)
@@ -163,6 +166,11 @@ class Frame:
         self._sample_counts = self._sample_counts[rows]
         self._first_columns = self._first_columns[rows]
         self._has_stale = self._has_stale[rows]
+
+
+def _spare(length: int) -> int:
+    """How many columns to make room for: a quarter more keeps both copying and idle memory small."""
+    return max(_MIN_COLUMNS, length // 4)
 
 
 def _grown(values: Values, *, rows: int, columns: int) -> Values:
