@@ -40,7 +40,7 @@ class Prometheus:
         assert status < 300, answer
 
     def ask(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> Answer | None:
-        """The answer to a range query, or an instant one when start and end are the same; None is an error."""
+        """The answer to a range query, or an instant one from start to start; None is an error."""
         if start_ms == end_ms:
             return self._query("query", {"query": query, "time": start_ms / 1000})
         form = {"query": query, "start": start_ms / 1000, "end": end_ms / 1000, "step": step_ms / 1000}

@@ -254,6 +254,25 @@ def test_classic_histograms() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("(-Inf) ^ 0.5", np.inf),
+        ("(-Inf) ^ 3", -np.inf),
+        ("(-Inf) ^ -2", 0.0),
+        ("(-8) ^ 0.5", np.nan),
+        ("-7 % 3", -1.0),
+        ("1 % 0", np.nan),
+        ("scalar(clamp(vector(1), Inf, NaN))", np.inf),
+        ("scalar(clamp_max(vector(1), NaN))", np.nan),
+        ("scalar(round(vector(-2.5)))", -2.0),
+        ("scalar(sgn(vector(NaN)))", np.nan),
+    ],
+)
+def test_numbers_are_those_of_go(query: str, value: float) -> None:
+    assert Engine(store()).instant(query, 0).scalar == pytest.approx(value, nan_ok=True)
+
+
 def test_fills_stand_in_for_missing_series() -> None:
     rows = {series("a", k="1"): {0: 1.0}, series("a", k="2"): {0: 2.0}, series("b", k="2"): {0: 10.0}}
     rows[series("b", k="3")] = {0: 30.0}

@@ -24,7 +24,7 @@ from tocsin.config.http import Authorization, BasicAuth, at_most_one
 from tocsin.config.matchers import parse_matchers
 from tocsin.config.model import ConfigModel, DurationMs, LabelName, PositiveDurationMs
 from tocsin.model import Matcher, MatchType
-from tocsin.model.regex import portable
+from tocsin.model.regex import checked_regex
 
 GROUP_BY_ALL: Final = "..."
 """In ``group_by``: every alert is a group of its own."""
@@ -111,7 +111,7 @@ class RouteConfig(ConfigModel):
     @field_validator("match_re")
     @classmethod
     def _readable(cls, patterns: dict[str, str]) -> dict[str, str]:
-        return {name: portable(pattern) for name, pattern in patterns.items()}
+        return {name: checked_regex(pattern) for name, pattern in patterns.items()}
 
     @property
     def all_matchers(self) -> tuple[Matcher, ...]:

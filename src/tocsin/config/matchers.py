@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from tocsin.model import Matcher, MatchType
-from tocsin.model.regex import portable
+from tocsin.model.regex import checked_regex
 
 _CLASSIC: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -106,4 +106,6 @@ def _unquoted(text: str) -> str:
 
 def _matcher(name: str, operator: str, value: str) -> Matcher:
     kind = MatchType(operator)
-    return Matcher(name, kind, portable(value) if kind in {MatchType.REGEX, MatchType.NOT_REGEX} else value)
+    return Matcher(
+        name, kind, checked_regex(value) if kind in {MatchType.REGEX, MatchType.NOT_REGEX} else value
+    )

@@ -8,7 +8,7 @@ from typing import Final, Self
 from pydantic import Field, field_validator, model_validator
 
 from tocsin.config.model import ConfigModel
-from tocsin.model.regex import portable
+from tocsin.model.regex import checked_regex
 
 
 class RelabelAction(StrEnum):
@@ -63,8 +63,8 @@ class RelabelConfig(ConfigModel):
 
     @field_validator("regex")
     @classmethod
-    def _portable(cls, value: str) -> str:
-        return portable(value)
+    def _checked(cls, value: str) -> str:
+        return checked_regex(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
 from tocsin.model.labels import METRIC_NAME
+from tocsin.model.regex import compile_regex
 
 
 class MatchType(StrEnum):
@@ -46,9 +45,9 @@ class Matcher:
             case MatchType.NOT_EQUAL:
                 return value != self.value
             case MatchType.REGEX:
-                return _anchored(self.value).fullmatch(value) is not None
+                return compile_regex(self.value).fullmatch(value) is not None
             case MatchType.NOT_REGEX:
-                return _anchored(self.value).fullmatch(value) is None
+                return compile_regex(self.value).fullmatch(value) is None
 
     @property
     def matches_empty(self) -> bool:
@@ -58,8 +57,3 @@ class Matcher:
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.name}{self.type}"{escaped}"'
-
-
-@lru_cache(maxsize=1024)
-def _anchored(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.DOTALL)

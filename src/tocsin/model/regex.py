@@ -1,110 +1,66 @@
-"""Regular expressions of RE2, as Prometheus has them, rewritten so that Python reads them alike."""
+"""Regular expressions as Prometheus has them: RE2's, which take linear time whatever the pattern."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
-_POSIX: Final = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "ascii": r"\x00-\x7f",
-    "blank": r"\t ",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\t\n\v\f\r ",
-    "upper": "A-Z",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
-}
-
-_TOKEN: Final = re.compile(
-    r"(?P<quote>\\Q.*?(?:\\E|$))"
-    r"|(?P<end>\\z)"
-    r"|(?P<backreference>\\[1-9])"
-    r"|(?P<escape>\\.)"
-    r"|(?P<set>\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\])"
-    r"|(?P<flags>\(\?(?P<flag_names>[imsU]+)\))"
-    r"|(?P<named>\(\?P?<(?P<name>\w+)>)"
-    r"|(?P<lookaround>\(\?(?![imsU-]*:))"
-    r"|(?P<open>\()"
-    r"|(?P<close>\))"
-    r"|(?P<other>.)",
-    re.DOTALL,
-)
-_SET_PART: Final = re.compile(r"\[:(?P<posix>\^?[a-z]+):\]|(?P<escape>\\.)|--|[\[&~|]", re.DOTALL)
+import re2
 
 
-def portable(pattern: str) -> str:
-    r"""Rewrite what RE2 has and Python writes otherwise; the result means the same in both.
+class Match(Protocol):
+    """Where a pattern was found."""
 
-    That is flags in the middle (``a(?i)b``), POSIX classes and ``\Q…\E``. Raises ValueError for a
-    pattern that is none or uses what Python lacks.
-
-    >>> portable("((?i)PRO).*")
-    '((?i:PRO)).*'
-    """
-    rewritten = _rewrite(pattern)
-    compile_anchored(rewritten)
-    return rewritten
+    def group(self, group: int | str = 0, /) -> str | None:
+        """The text of a group; raises IndexError when there is no such group."""
+        ...
 
 
-@lru_cache(maxsize=1024)
-def compile_anchored(pattern: str) -> re.Pattern[str]:
-    """Compile a portable pattern as Prometheus does: the dot takes newlines; the caller anchors it."""
-    try:
-        return re.compile(pattern, re.DOTALL)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"invalid regular expression {pattern!r}: {error}") from None
+class Pattern(Protocol):
+    """A compiled expression, in which a dot takes newlines too."""
 
+    def fullmatch(self, text: str, /) -> Match | None:
+        """Match a whole text."""
+        ...
 
-def _rewrite(pattern: str) -> str:
-    out: list[str] = []
-    scopes = [0]
-    for token in _TOKEN.finditer(pattern):
-        text = token.group()
-        match token.lastgroup:
-            case "quote":
-                text = re.escape(text[2:].removesuffix(r"\E"))
-            case "end":
-                text = "$"
-            case "set":
-                text = f"[{_SET_PART.sub(_set_part, text[1:-1])}]"
-            case "flags":
-                scopes[-1] += 1
-                text = f"(?{token.group('flag_names').replace('U', '')}:"
-            case "named":
-                scopes.append(0)
-                text = f"(?P<{token.group('name')}>"
-            case "open":
-                scopes.append(0)
-            case "close":
-                text += ")" * (scopes.pop() if len(scopes) > 1 else 0)
-            case "lookaround" | "backreference":
-                raise ValueError(f'invalid regular expression {pattern!r}: "{text}" is not supported')
-        out.append(text)
-    return "".join(out) + ")" * scopes[0]
+    def search(self, text: str, /) -> Match | None:
+        """Find the first match in a text."""
+        ...
 
-
-def _set_part(part: re.Match[str]) -> str:
-    if name := part.group("posix"):
-        if name not in _POSIX:
-            raise ValueError(f'invalid regular expression: unknown character class "[:{name}:]"')
-        return _POSIX[name]
-    if part.group("escape"):
-        return part.group()
-    return "-\\-" if part.group() == "--" else "\\" + part.group()
+    def sub(self, replacement: Callable[[Match], str], text: str, /) -> str:
+        """Replace every match."""
+        ...
 
 
 _REFERENCE: Final = re.compile(r"\$(?:\$|(?P<name>\w+)|\{(?P<braced>\w+)\})", re.ASCII)
 
 
-def expand(template: str, match: re.Match[str]) -> str:
+@lru_cache(maxsize=1024)
+def compile_regex(pattern: str, *, dot_takes_newlines: bool = True) -> Pattern:
+    """Compile an expression; raises ValueError with one sentence when it is none.
+
+    >>> compile_regex("((?i)PRO).*").fullmatch("prod") is not None
+    True
+    """
+    options = re2.Options()
+    options.dot_nl = dot_takes_newlines
+    options.log_errors = False
+    try:
+        compiled: Pattern = re2.compile(pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise ValueError(f"invalid regular expression {pattern!r}: {_reason(error)}") from None
+    return compiled
+
+
+def checked_regex(pattern: str) -> str:
+    """Give an expression back as it is; raises ValueError with one sentence when it is none."""
+    compile_regex(pattern)
+    return pattern
+
+
+def expand(template: str, match: Match) -> str:
     """Fill ``$1``, ``$name``, ``${name}`` and ``$$`` as Go's regexp does; an unknown group is empty."""
 
     def value(reference: re.Match[str]) -> str:
@@ -117,3 +73,9 @@ def expand(template: str, match: re.Match[str]) -> str:
             return ""
 
     return _REFERENCE.sub(value, template)
+
+
+def _reason(error: Exception) -> str:
+    """What RE2 says, which arrives as bytes."""
+    reason = error.args[0] if error.args else ""
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(error)

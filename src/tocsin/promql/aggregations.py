@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,11 +17,9 @@ from tocsin.promql.functions.labels import is_label_name
 from tocsin.promql.labelsets import Groups, LabelSets
 from tocsin.promql.merging import merged
 from tocsin.promql.quantiles import quantile_of_sorted, warn_of_quantiles
-from tocsin.promql.sums import pairwise
-from tocsin.promql.values import Bools, Floats, Ints, Vector, empty_vector
-
-_INT64_BOUND: Final = 2.0**63
-_CANDIDATE_BLOCKS: Final = 32
+from tocsin.promql.selections import SELECTIONS, select
+from tocsin.promql.sums import compensated_sum
+from tocsin.promql.values import Bools, Floats, Vector, empty_vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +42,20 @@ class _Grouped:
         """Values with something harmless where there is none."""
         return self.values if self.present is None else np.where(self.present, self.values, fill)
 
-    def parts(self) -> list[tuple[slice, Floats, Bools | None]]:
-        """Each group's rows, values and mask."""
-        ends = self.groups.starts + self.groups.sizes
-        slices = [slice(a, b) for a, b in zip(self.groups.starts.tolist(), ends.tolist(), strict=True)]
-        return [
-            (part, self.values[part], None if self.present is None else self.present[part]) for part in slices
-        ]
-
-    def each(self, reduce: Callable[[Floats], Floats], fill: float = 0.0) -> Floats:
-        """Reduce each group along its first axis."""
-        filled = self.filled(fill)
-        return np.stack([reduce(filled[part]) for part, _, _ in self.parts()])
+    def parts(self) -> list[tuple[Floats, Bools | None]]:
+        """Each group's values and mask."""
+        cuts = self.groups.starts[1:]
+        values = np.split(self.values, cuts)
+        masks = [None] * len(values) if self.present is None else np.split(self.present, cuts)
+        return list(zip(values, masks, strict=True))
 
 
 def _sum(grouped: _Grouped) -> Floats:
-    def reduce(values: Floats) -> Floats:
-        total, lost = pairwise(values)
-        return np.where(np.isfinite(total), total + lost, total)
-
-    return grouped.each(reduce)
+    values, sizes = grouped.filled(0.0), grouped.groups.sizes
+    if (sizes == sizes[0]).all():
+        alike = values.reshape(len(sizes), int(sizes[0]), values.shape[1])
+        return compensated_sum(np.swapaxes(alike, 0, 1))
+    return np.stack([compensated_sum(part) for part in np.split(values, grouped.groups.starts[1:])])
 
 
 def _average(grouped: _Grouped) -> Floats:
@@ -79,11 +70,11 @@ def _average(grouped: _Grouped) -> Floats:
 
 
 def _least(grouped: _Grouped) -> Floats:
-    return grouped.each(lambda values: np.fmin.reduce(values, axis=0), np.nan)
+    return np.fmin.reduceat(grouped.filled(np.nan), grouped.groups.starts, axis=0)
 
 
 def _greatest(grouped: _Grouped) -> Floats:
-    return grouped.each(lambda values: np.fmax.reduce(values, axis=0), np.nan)
+    return np.fmax.reduceat(grouped.filled(np.nan), grouped.groups.starts, axis=0)
 
 
 def _count(grouped: _Grouped) -> Floats:
@@ -127,8 +118,8 @@ def aggregate(evaluation: Evaluation, node: Aggregation) -> Vector:
         return _count_values(vector, node)
     if not len(vector.labels):
         return empty_vector(evaluation.steps.count)
-    if node.op in _SELECTIONS:
-        return _select(evaluation, vector, node, evaluation.scalar(_parameter(node)))
+    if node.op in SELECTIONS:
+        return select(evaluation, vector, node, evaluation.scalar(_parameter(node)))
     grouped = _grouped(vector, node.grouping)
     with np.errstate(all="ignore"):
         if node.op == "quantile":
@@ -166,7 +157,7 @@ def _nameless_groups(vector: Vector, groups: Groups) -> Bools | None:
 
 def _quantile(grouped: _Grouped, phi: Floats) -> Floats:
     rows = []
-    for _, values, present in grouped.parts():
+    for values, present in grouped.parts():
         if present is not None:
             values = np.where(present, values, np.nan)  # noqa: PLW2901 - the masked form replaces it
         sizes = np.full(len(phi), len(values)) if present is None else present.sum(axis=0)
@@ -174,101 +165,6 @@ def _quantile(grouped: _Grouped, phi: Floats) -> Floats:
         nans = np.isnan(values).sum(axis=0) - missing
         rows.append(quantile_of_sorted(phi, np.sort(values.T, axis=-1), sizes, nans))
     return np.stack(rows)
-
-
-def _select(evaluation: Evaluation, vector: Vector, node: Aggregation, parameter: Floats) -> Vector:
-    if node.op == "limit_ratio":
-        return _sampled(evaluation, vector, parameter)
-    _check_count(parameter)
-    limits = np.minimum(np.maximum(parameter, 0), len(vector.labels)).astype(np.int64)
-    if not limits.any():
-        return empty_vector(evaluation.steps.count)
-    kept = np.zeros(vector.values.shape, dtype=bool)
-    ranked_rows: list[Ints] = []
-    mask = vector.mask
-    for rows in vector.labels.grouped(node.grouping).members():
-        values, present = vector.values[rows], mask[rows]
-        if node.op == "limitk":
-            kept[rows] = present & (np.cumsum(present, axis=0) <= limits)
-            continue
-        values = -values if node.op == "topk" else values
-        kept[rows] = _first_in_order(values, present, limits)
-        ranked_rows.append(rows[np.argsort(values[:, 0], kind="stable")])
-    result = Vector(vector.labels, vector.values, None, vector.nameless)
-    if evaluation.steps.count > 1 or not ranked_rows:
-        return result.with_present(kept)
-    # At a single step the rows come in the order of their values, group by group.
-    order = np.concatenate(ranked_rows)
-    return result.take(order[kept[order, 0]])
-
-
-def _check_count(parameter: Floats) -> None:
-    if parameter.max(initial=-np.inf) < 1:
-        return
-    if np.isnan(parameter).any():
-        raise QueryError("Parameter value is NaN")
-    if parameter.min() <= -_INT64_BOUND:
-        raise QueryError(f"Scalar value {parameter.min():g} underflows int64")
-    if parameter.max() >= _INT64_BOUND:
-        raise QueryError(f"Scalar value {parameter.max():g} overflows int64")
-
-
-def _first_in_order(values: Floats, present: Bools, limits: Ints) -> Bools:
-    """Which of the least values belong to the first ``limits`` of each step, NaN last.
-
-    Of equal values the earlier rows are taken.
-    """
-    chosen = np.zeros(values.shape, dtype=bool)
-    rows = _candidates(np.where(present, values, np.nan), int(limits.max()))
-    values, present = values[rows], present[rows]
-    limits = np.minimum(limits, len(rows))
-    ranked = np.partition(np.where(present, values, np.nan).T, np.unique(np.maximum(limits - 1, 0)), axis=1)
-    bound = ranked[np.arange(len(limits)), np.maximum(limits - 1, 0)]
-    is_nan = np.isnan(values)
-    below = present & np.where(np.isnan(bound), ~is_nan, values < bound)
-    level = present & np.where(np.isnan(bound), is_nan, values == bound)
-    left = limits - below.sum(axis=0)
-    chosen[rows] = (below | (level & (np.cumsum(level, axis=0) <= left))) & (limits > 0)
-    return chosen
-
-
-def _candidates(values: Floats, limit: int) -> Ints:
-    """The rows that can be among the least; leaves out most when there are many more than wanted.
-
-    The greatest of as many block minima as are wanted bounds what is wanted from above.
-    """
-    rows = len(values)
-    if limit > _CANDIDATE_BLOCKS or rows < 8 * _CANDIDATE_BLOCKS:
-        return np.arange(rows)
-    starts = np.arange(_CANDIDATE_BLOCKS) * rows // _CANDIDATE_BLOCKS
-    minima = np.fmin.reduceat(values, starts, axis=0)
-    bound = np.sort(minima, axis=0)[limit - 1]
-    if np.isnan(bound).any():
-        return np.arange(rows)
-    return np.flatnonzero((values <= bound).any(axis=1))
-
-
-def _sampled(evaluation: Evaluation, vector: Vector, ratio: Floats) -> Vector:
-    if np.isnan(ratio).any():
-        raise QueryError("Ratio value is NaN")
-    for bound, outside in ((1.0, ratio.max()), (-1.0, ratio.min())):
-        if abs(outside) > 1 and outside * bound > 0:
-            evaluation.annotations.warn(
-                f"ratio value should be between -1 and 1, got {outside:g}, capping to {bound:g}"
-            )
-    ratio = np.clip(ratio, -1, 1)
-    place = np.array([_place(labels) for labels in vector.labels.sets])[:, None]
-    kept = np.where(ratio >= 0, place < ratio, place >= 1 + ratio)
-    return vector.with_present(vector.mask & kept)
-
-
-def _place(labels: Labels) -> float:
-    """A number from 0 to 1 that belongs to a label set for good."""
-    digest = hashlib.blake2b(str(labels).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2.0**64
-
-
-_SELECTIONS: Final = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
 
 
 def _count_values(vector: Vector, node: Aggregation) -> Vector:

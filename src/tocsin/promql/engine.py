@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, cast
-
-import numpy as np
+from typing import Final
 
 from tocsin.errors import QueryError
-from tocsin.model import Columns, Labels, Matcher
+from tocsin.model import Columns, Labels
 from tocsin.model.columns import PADDING_MS
-from tocsin.promql.aggregations import aggregate
 from tocsin.promql.annotations import Annotations
-from tocsin.promql.ast import (
-    Aggregation,
-    Binary,
-    Boundary,
-    Call,
-    Expr,
-    MatrixSelector,
-    Negation,
-    NumberLiteral,
-    StringLiteral,
-    Subquery,
-    ValueType,
-    VectorSelector,
-)
+from tocsin.promql.ast import Expr, ValueType
 from tocsin.promql.checker import value_type
-from tocsin.promql.functions.base import RangeVector
-from tocsin.promql.functions.table import TABLE
+from tocsin.promql.evaluation import Options, QueryRun, Reader
 from tocsin.promql.labelsets import LabelSetsCache
 from tocsin.promql.limits import Budget, QueryLimits
-from tocsin.promql.merging import finally_nameless, merged
-from tocsin.promql.operators import combine, negate
+from tocsin.promql.merging import finally_nameless
 from tocsin.promql.parser import parse
 from tocsin.promql.result import Result, no_values
-from tocsin.promql.selectors import compacted, instant_values, range_windows
-from tocsin.promql.values import Floats, Ints, Scalar, Span, Steps, String, Value, Vector
+from tocsin.promql.values import Floats, Ints, Scalar, Span, String, Vector
 from tocsin.storage.interface import Queryable
 
 DEFAULT_LOOKBACK_MS: Final = 300_000
@@ -126,18 +104,18 @@ class Engine:
         limits: QueryLimits | None,
         lookback_ms: int | None,
         cancelled: threading.Event | None,
-    ) -> _Run:
+    ) -> QueryRun:
         budget = Budget(limits or self._limits, cancelled)
         budget.hold(span.steps.count)
-        options = _Options(
+        options = Options(
             self._lookback_ms if lookback_ms is None else lookback_ms,
             self._subquery_step_ms,
             self._delays_names,
         )
-        reader = _Reader(self._queryable, budget)
-        return _Run(span.steps, span, Annotations(), budget, options, reader, self._cache)
+        reader = Reader(self._queryable, budget)
+        return QueryRun(span.steps, span, Annotations(), budget, options, reader, self._cache)
 
-    def _finish(self, run: _Run, expr: Expr, result_type: ValueType) -> Result:
+    def _finish(self, run: QueryRun, expr: Expr, result_type: ValueType) -> Result:
         value = run.evaluate(expr)
         string = value.value if isinstance(value, String) else ""
         if isinstance(value, Vector):
@@ -150,173 +128,20 @@ class Engine:
             labels, present = [Labels()] * len(values), None
         return run.answer(Result(result_type, labels, run.steps.times_ms, values, present, string))
 
-    def _ranges(self, run: _Run, expr: Expr) -> Result:
-        labels, rows = [], []
+    def _ranges(self, run: QueryRun, expr: Expr) -> Result:
         ranges = run.ranges(expr)
-        offset = 0
-        for block in ranges.blocks:
-            for row in range(block.shape[0]):
-                first, stop = (
-                    int(np.broadcast_to(edge, block.shape)[row, 0]) for edge in (block.first, block.stop)
-                )
-                if first < stop:
-                    times_ms = block.timestamps_ms if block.is_shared else block.timestamps_ms[row]
-                    labels.append(ranges.labels.sets[offset + row])
-                    rows.append((times_ms[first:stop], block.values[row, first:stop]))
-            offset += block.shape[0]
-        columns = Columns.ragged(labels, rows)
+        found: dict[int, tuple[Ints, Floats]] = {}
+        for block, rows in ranges.blocks:
+            numbers = list(range(block.shape[0])) if rows is None else rows.tolist()
+            found |= {
+                number: samples
+                for number, samples in zip(numbers, block.samples_of_first_step(), strict=True)
+                if len(samples[0])
+            }
+        labels = [ranges.labels.sets[number] for number in sorted(found)]
+        columns = Columns.ragged(labels, [found[number] for number in sorted(found)])
         present = columns.timestamps_ms != PADDING_MS
         return run.answer(Result(ValueType.MATRIX, labels, columns.timestamps_ms, columns.values, present))
 
 
 _TYPE_NAMES: Final = {ValueType.MATRIX: "range vector", ValueType.STRING: "string"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    lookback_ms: int
-    subquery_step_ms: int
-    delays_names: bool
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Selects from the store, each selection once a query."""
-
-    queryable: Queryable
-    budget: Budget
-    _found: dict[tuple[tuple[Matcher, ...], int, int], Sequence[Columns]] = field(default_factory=dict)
-
-    def select(self, matchers: tuple[Matcher, ...], start_ms: int, end_ms: int) -> Sequence[Columns]:
-        key = (matchers, start_ms, end_ms)
-        if key not in self._found:
-            self.budget.check()
-            blocks = self.queryable.select(matchers, start_ms, end_ms)
-            self.budget.read(
-                series=sum(len(block.labels) for block in blocks),
-                samples=sum(block.sample_count for block in blocks),
-            )
-            self._found[key] = blocks
-        return self._found[key]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One query, or one subquery of it, at its steps; see functions.base.Evaluation."""
-
-    steps: Steps
-    span: Span
-    annotations: Annotations
-    budget: Budget
-    options: _Options
-    reader: _Reader
-    cache: LabelSetsCache
-
-    def evaluate(self, expr: Expr) -> Value:
-        """Evaluate any expression but a range vector."""
-        self.budget.check()
-        return _EVALUATORS[type(expr)](self, expr)
-
-    def vector(self, expr: Expr) -> Vector:
-        return cast("Vector", self.evaluate(expr))
-
-    def scalar(self, expr: Expr) -> Floats:
-        return cast("Scalar", self.evaluate(expr)).values
-
-    def ranges(self, expr: Expr) -> RangeVector:
-        self.budget.check()
-        if isinstance(expr, Subquery):
-            return self._subquery(expr)
-        expr = cast("MatrixSelector", expr)
-        selector = expr.selector
-        ends_ms = self._reference_times(selector.offset_ms, selector.at)
-        blocks = self.reader.select(selector.matchers, int(ends_ms[0]) - expr.range_ms + 1, int(ends_ms[-1]))
-        return range_windows(blocks, ends_ms, expr.range_ms, self.steps.times_ms, cache=self.cache)
-
-    def sample_times(self, expr: Expr) -> Vector:
-        if isinstance(expr, VectorSelector):
-            return self.select(expr, as_times=True)
-        vector = self.vector(expr)
-        times_s = np.broadcast_to(self.steps.times_ms / 1000, vector.values.shape)
-        return replace(vector, values=times_s)
-
-    def drop_names(self, vector: Vector, *, strict: bool = False) -> Vector:
-        if self.options.delays_names:
-            return replace(vector, nameless=np.ones(len(vector.labels), dtype=bool))
-        return merged(replace(vector, labels=vector.labels.nameless), strict=strict)
-
-    def answer(self, result: Result) -> Result:
-        """Complete a result with what was noted on the way."""
-        stats = replace(self.budget.stats, duration_s=time.monotonic() - self.budget.started_s)
-        warnings, infos = tuple(self.annotations.warnings), tuple(self.annotations.infos)
-        return replace(result, warnings=warnings, infos=infos, stats=stats)
-
-    def _reference_times(self, offset_ms: int, at: int | Boundary | None) -> Ints:
-        if at is None:
-            return self.steps.times_ms - offset_ms
-        if at is Boundary.START:
-            at = self.span.start_ms
-        elif at is Boundary.END:
-            at = self.span.end_ms
-        return np.full(self.steps.count, at - offset_ms, dtype=np.int64)
-
-    def select(self, selector: VectorSelector, *, as_times: bool = False) -> Vector:
-        """Evaluate an instant selector, to values or to the times of samples."""
-        times_ms = self._reference_times(selector.offset_ms, selector.at)
-        lookback_ms = self.options.lookback_ms
-        blocks = self.reader.select(selector.matchers, int(times_ms[0]) - lookback_ms + 1, int(times_ms[-1]))
-        return instant_values(
-            blocks, times_ms, lookback_ms, cache=self.cache, budget=self.budget, as_times=as_times
-        )
-
-    def _subquery(self, expr: Subquery) -> RangeVector:
-        ends_ms = self._reference_times(expr.offset_ms, expr.at)
-        step_ms = expr.step_ms or self.options.subquery_step_ms
-        # Steps are multiples of the step width, whatever the query's own times are.
-        first = (int(ends_ms[0]) - expr.range_ms) // step_ms + 1
-        count = max(0, int(ends_ms[-1]) // step_ms - first + 1)
-        self.budget.hold(count)
-        inner = replace(self, steps=Steps(first * step_ms, step_ms, count))
-        if not count:
-            return range_windows([], ends_ms, expr.range_ms, self.steps.times_ms, cache=self.cache)
-        vector = inner.vector(expr.expr)
-        blocks = [_as_columns(vector, inner.steps.times_ms)]
-        ranges = range_windows(blocks, ends_ms, expr.range_ms, self.steps.times_ms, cache=self.cache)
-        return RangeVector(vector.labels, ranges.blocks) if ranges.blocks else ranges
-
-
-def _call(run: _Run, call: Call) -> Value:
-    return TABLE[call.function].evaluate(run, call)
-
-
-def _binary(run: _Run, node: Binary) -> Value:
-    return combine(run, node, run.evaluate(node.lhs), run.evaluate(node.rhs))
-
-
-def _negation(run: _Run, node: Negation) -> Value:
-    return negate(run, run.evaluate(node.expr))
-
-
-def _number(run: _Run, node: NumberLiteral) -> Value:
-    return Scalar(np.full(run.steps.count, node.value))
-
-
-def _string(_: _Run, node: StringLiteral) -> Value:
-    return String(node.value)
-
-
-_EVALUATORS: Final[dict[type, Callable[..., Value]]] = {
-    NumberLiteral: _number,
-    StringLiteral: _string,
-    VectorSelector: _Run.select,
-    Negation: _negation,
-    Binary: _binary,
-    Call: _call,
-    Aggregation: aggregate,
-}
-
-
-def _as_columns(vector: Vector, times_ms: Ints) -> Columns:
-    """The result of a subquery as samples."""
-    columns = Columns(vector.labels.sets, times_ms, vector.values, has_stale=False)
-    return columns if vector.present is None else compacted(columns, vector.present)

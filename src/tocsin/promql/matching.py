@@ -132,6 +132,8 @@ def _including(many: LabelSets, one: LabelSets, include: tuple[str, ...]) -> Lab
 
 def _refuse_doubles(pairs: Pairs, signatures: Ints, matching: Matching) -> None:
     """At one step each match may have one result, or with group_left results that differ in labels."""
+    if len(np.unique(signatures)) == len(signatures):
+        return
     if matching.cardinality is Cardinality.ONE_TO_ONE:
         keys: list[object] = signatures.tolist()
         message = _EXPLICIT

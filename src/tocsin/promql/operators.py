@@ -11,10 +11,22 @@ import numpy as np
 
 from tocsin.promql.ast import Binary, Cardinality, Matching
 from tocsin.promql.functions.base import Evaluation
-from tocsin.promql.labelsets import LabelSets
+from tocsin.promql.labelsets import Groups, LabelSets
 from tocsin.promql.matching import match_series
 from tocsin.promql.merging import merged
 from tocsin.promql.values import Bools, Floats, Scalar, Value, Vector
+
+
+def _power(base: Floats, exponent: Floats) -> Floats:
+    """``base ^ exponent`` as C has it; NumPy takes a shortcut by which -Inf ^ 0.5 is NaN."""
+    result: Floats = np.power(base, exponent)
+    is_lowest = base == -np.inf
+    if not is_lowest.any():
+        return result
+    size = np.power(np.inf, exponent)
+    is_odd = np.abs(np.fmod(exponent, 2)) == 1
+    return np.where(is_lowest, np.where(is_odd, -size, size), result)
+
 
 _ARITHMETIC: Final[Mapping[str, Callable[[Floats, Floats], Floats]]] = MappingProxyType(
     {
@@ -23,7 +35,7 @@ _ARITHMETIC: Final[Mapping[str, Callable[[Floats, Floats], Floats]]] = MappingPr
         "*": np.multiply,
         "/": np.divide,
         "%": np.fmod,
-        "^": np.power,
+        "^": _power,
         "atan2": np.arctan2,
     }
 )
@@ -99,8 +111,7 @@ def _signature_presence(lhs: Vector, rhs: Vector, matching: Matching) -> tuple[B
     left, right = lhs.labels.grouped(matching.on), rhs.labels.grouped(matching.on)
     right_of = {labels: index for index, labels in enumerate(right.labels.sets)}
     joint = np.array([right_of.get(labels, -1) for labels in left.labels.sets], dtype=np.int64)
-    on_left = _any_by_group(lhs, left.ids, len(left.labels))
-    on_right = _any_by_group(rhs, right.ids, len(right.labels))
+    on_left, on_right = _any_by_group(lhs, left), _any_by_group(rhs, right)
     nothing = np.zeros((1, lhs.values.shape[1]), dtype=bool)
     seen_by_left = np.concatenate((on_right, nothing))[joint]
     left_of = np.full(len(right.labels), -1, dtype=np.int64)
@@ -109,10 +120,10 @@ def _signature_presence(lhs: Vector, rhs: Vector, matching: Matching) -> tuple[B
     return seen_by_left[left.ids], seen_by_right[right.ids]
 
 
-def _any_by_group(vector: Vector, ids: np.ndarray, count: int) -> Bools:
-    found = np.zeros((count, vector.values.shape[1]), dtype=bool)
-    np.logical_or.at(found, ids, vector.mask)
-    return found
+def _any_by_group(vector: Vector, groups: Groups) -> Bools:
+    if not len(groups.labels):
+        return np.zeros((0, vector.values.shape[1]), dtype=bool)
+    return np.logical_or.reduceat(vector.mask[groups.order], groups.starts, axis=0)
 
 
 def _and(lhs: Vector, rhs: Vector, matching: Matching) -> Vector:

@@ -14,8 +14,8 @@ from typing import Any, Final
 import promql_parser
 
 from tocsin.errors import QuerySyntaxError
-from tocsin.model import METRIC_NAME, Matcher, MatchType
-from tocsin.model.regex import portable
+from tocsin.model import Matcher, MatchType
+from tocsin.model.regex import checked_regex
 from tocsin.promql import syntax
 from tocsin.promql.ast import (
     Aggregation,
@@ -177,7 +177,7 @@ _EVERY_LABEL: Final = Grouping(frozenset(), without=True)
 def _matcher(node: Any) -> Matcher:
     match_type = _MATCH_TYPES[str(node.op).rpartition(".")[2]]
     is_regex = match_type in (MatchType.REGEX, MatchType.NOT_REGEX)
-    return Matcher(node.name, match_type, portable(node.value) if is_regex else node.value)
+    return Matcher(node.name, match_type, checked_regex(node.value) if is_regex else node.value)
 
 
 def _duration_ms(duration: timedelta | None) -> int:
@@ -201,11 +201,3 @@ def _matching(op: str, modifier: Any) -> Matching:
     fill = modifier.fill_values
     cardinality = _CARDINALITIES[str(modifier.card).rpartition(".")[2]]
     return Matching(on, cardinality, tuple(modifier.group_labels or ()), fill.lhs, fill.rhs)
-
-
-def metric_name_of(selector: VectorSelector) -> str:
-    """The metric name that a selector asks for by equality, or an empty string."""
-    for matcher in selector.matchers:
-        if matcher.name == METRIC_NAME and matcher.type is MatchType.EQUAL:
-            return matcher.value
-    return ""

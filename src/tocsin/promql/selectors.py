@@ -73,29 +73,45 @@ def range_windows(
     times_ms: Ints,
     *,
     cache: LabelSetsCache,
+    budget: Budget,
 ) -> RangeVector:
     """The samples within a range before each end, without staleness markers."""
     blocks = [block for block in blocks if block.values.size]
-    if any(block.has_stale and stale_mask(block.values).any() for block in blocks):
-        blocks = [part for block in blocks for part in _without_stale(block)]
+    if not blocks:
+        return RangeVector(LabelSets([]), [])
+    parts: list[tuple[Columns, Ints | None]] = []
+    offset = 0
+    for block in blocks:
+        for part, rows in _without_stale(block):
+            is_everything = len(blocks) == 1 and len(rows) == len(block.labels)
+            parts.append((part, None if is_everything else rows + offset))
+        offset += len(block.labels)
     windows = [
-        Windows.over(block.timestamps_ms, block.values, ends_ms=ends_ms, range_ms=range_ms, times_ms=times_ms)
-        for block in blocks
+        (Windows.over(part, ends_ms, range_ms, times_ms, budget), rows)
+        for part, rows in parts
+        if part.values.size
     ]
-    labels = cache.of([block.labels for block in blocks]) if blocks else LabelSets([])
-    return RangeVector(labels, windows)
+    return RangeVector(cache.of([block.labels for block in blocks]), windows)
 
 
-def _without_stale(block: Columns) -> list[Columns]:
-    """Take staleness markers out: the series that have some become ragged, the others stay as they are."""
-    stale = stale_mask(block.values)
+def _without_stale(block: Columns) -> list[tuple[Columns, Ints]]:
+    """Take staleness markers out: the series that have some become ragged, the others stay as they are.
+
+    Returns blocks and which of the series each holds.
+    """
+    everything = np.arange(len(block.labels))
+    if not block.has_stale:
+        return [(block, everything)]
+    stale = stale_mask(np.ascontiguousarray(block.values))
     marked = stale.any(axis=1)
     if not marked.any():
-        return [block]
-    parts = [compacted(_rows(block, np.flatnonzero(marked)), ~stale[marked])]
-    if not marked.all():
-        parts.append(_rows(block, np.flatnonzero(~marked)))
-    return [part for part in parts if part.values.size]
+        return [(block, everything)]
+    rows = np.flatnonzero(marked)
+    parts = [(compacted(_rows(block, rows), ~stale[rows]), rows)]
+    if len(rows) < len(everything):
+        clean = np.flatnonzero(~marked)
+        parts.append((_rows(block, clean), clean))
+    return parts
 
 
 def _rows(block: Columns, rows: Ints) -> Columns:

@@ -38,20 +38,19 @@ def kahan(values: Floats, real: Bools | None = None) -> Floats:
     return np.where(np.isinf(total), total, total + lost)
 
 
-def pairwise(values: Floats) -> tuple[Floats, Floats]:
-    """Sum along the first axis; returns the sum and what it lost, each ``(k,)``."""
-    rows, columns = values.shape
-    total, lost = np.zeros(columns), np.zeros(columns)
-    chunk = max(1, CHUNK_VALUES // max(1, rows))
-    for start in range(0, columns if rows else 0, chunk):
-        part = slice(start, start + chunk)
-        total[part], lost[part] = _halved(values[:, part])
-    return total, lost
+def compensated_sum(values: Floats) -> Floats:
+    """Sum along the first axis; an infinite sum is not compensated."""
+    rows, steps = len(values), values.shape[-1]
+    out = np.zeros(values.shape[1:])
+    chunk = max(1, CHUNK_VALUES * steps // max(1, values.size))
+    for start in range(0, steps if rows else 0, chunk):
+        out[..., start : start + chunk] = _halved(values[..., start : start + chunk])
+    return out
 
 
-def _halved(values: Floats) -> tuple[Floats, Floats]:
+def _halved(values: Floats) -> Floats:
     """Add one half of the rows to the other until one is left."""
-    lost = np.zeros((len(values), 1))
+    lost = np.zeros((len(values), *(1,) * (values.ndim - 1)))
     while len(values) > 1:
         half = len(values) // 2
         left, right = values[:half], values[half : 2 * half]
@@ -63,7 +62,7 @@ def _halved(values: Floats) -> tuple[Floats, Floats]:
             total = np.concatenate((total, values[-1:]))
             error = np.concatenate((error, np.broadcast_to(lost[-1:], values[-1:].shape)))
         values, lost = total, error
-    return values[0], lost[0]
+    return np.asarray(np.where(np.isfinite(values[0]), values[0] + lost[0], values[0]))
 
 
 class RunningSums:

@@ -15,6 +15,7 @@ from typing import Final, cast
 
 import numpy as np
 
+from tocsin.model import Columns as Samples
 from tocsin.promql.limits import Budget
 from tocsin.promql.values import Bools, Floats, Ints
 
@@ -76,7 +77,7 @@ class Windows:
 
     ``first`` and ``stop`` bound the samples, shape ``(k,)`` when all series share their times and
     ``(n, k)`` else. ``ends_ms`` are the right ends, ``times_ms`` the times of evaluation, which
-    differ by offset and ``@``.
+    differ by offset and ``@``. Long computations look at ``budget`` again and again.
     """
 
     timestamps_ms: Ints
@@ -86,15 +87,14 @@ class Windows:
     ends_ms: Ints
     range_ms: int
     times_ms: Ints
+    budget: Budget
 
     @classmethod
-    def over(
-        cls, timestamps_ms: Ints, values: Floats, *, ends_ms: Ints, range_ms: int, times_ms: Ints
-    ) -> Windows:
-        """The windows of a length that end at the times given."""
-        stop = last_at_or_before(timestamps_ms, ends_ms)
-        first = last_at_or_before(timestamps_ms, ends_ms - range_ms)
-        return cls(timestamps_ms, values, first, stop, ends_ms, range_ms, times_ms)
+    def over(cls, block: Samples, ends_ms: Ints, range_ms: int, times_ms: Ints, budget: Budget) -> Windows:
+        """The windows of a length over a block that end at the times given."""
+        stop = last_at_or_before(block.timestamps_ms, ends_ms)
+        first = last_at_or_before(block.timestamps_ms, ends_ms - range_ms)
+        return cls(block.timestamps_ms, block.values, first, stop, ends_ms, range_ms, times_ms, budget)
 
     @property
     def is_shared(self) -> bool:
@@ -141,6 +141,15 @@ class Windows:
         """The values of one sample a window."""
         return take_columns(self.values, columns)
 
+    def samples_of_first_step(self) -> Iterator[tuple[Ints, Floats]]:
+        """Times and values of the first window of each series."""
+        rows = len(self.values)
+        firsts = np.broadcast_to(self.first[..., 0], rows).tolist()
+        stops = np.broadcast_to(self.stop[..., 0], rows).tolist()
+        for row, (first, stop) in enumerate(zip(firsts, stops, strict=True)):
+            times_ms = self.timestamps_ms if self.is_shared else self.timestamps_ms[row]
+            yield times_ms[first:stop], self.values[row, first:stop]
+
     def rows(self, rows: slice | Ints) -> Windows:
         """Some of the series."""
         if self.is_shared:
@@ -172,21 +181,21 @@ class Windows:
         enough = self.counts >= minimum
         return None if enough.all() else np.broadcast_to(enough, self.shape)
 
-    def map(self, kernel: Kernel, scalars: list[Floats], budget: Budget) -> Floats:
+    def map(self, kernel: Kernel, scalars: list[Floats]) -> Floats:
         """Apply a kernel to all windows, some series at a time.
 
         The kernel gets windows and scalars of shape ``(k,)`` and returns ``(n, k)``; what it makes
         of windows with too few samples does not matter.
         """
         rows, steps = self.shape
-        budget.hold(rows * steps)
+        self.budget.hold(rows * steps)
         out = np.empty((rows, steps))
         if not out.size or not self.values.size:
             return out
         chunk = max(1, CHUNK_VALUES // max(steps, self.values.shape[1]))
         with np.errstate(all="ignore"):
             for start in range(0, rows, chunk):
-                budget.check()
+                self.budget.check()
                 part = slice(start, start + chunk)
                 out[part] = kernel(self.rows(part), *scalars)
         return out
@@ -199,6 +208,7 @@ class Windows:
         row_chunk = max(1, EXPANDED_VALUES // (width * step_chunk))
         for step in range(0, steps, step_chunk):
             for row in range(0, rows, row_chunk):
+                self.budget.check()
                 row_part, step_part = slice(row, row + row_chunk), slice(step, step + step_chunk)
                 yield self.rows(row_part).steps(step_part).write_out(width, row_part, step_part)
 
@@ -243,18 +253,14 @@ class Windows:
             part = slice(start, start + chunk)
             first, stop = self.first[part], self.stop[part]
             columns = slice(int(first.min()), int(stop.max()))
-            yield (
-                part,
-                Windows(
-                    self.timestamps_ms[columns],
-                    self.values[:, columns],
-                    first - columns.start,
-                    stop - columns.start,
-                    self.ends_ms[part],
-                    self.range_ms,
-                    self.times_ms[part],
-                ),
+            local = replace(
+                self.steps(part),
+                timestamps_ms=self.timestamps_ms[columns],
+                values=self.values[:, columns],
+                first=first - columns.start,
+                stop=stop - columns.start,
             )
+            yield part, local
 
     @property
     def is_cheap_to_write_out(self) -> bool:

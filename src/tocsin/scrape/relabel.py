@@ -7,12 +7,11 @@ expressions are anchored at both ends; ``$1`` and ``${name}`` in a replacement s
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from tocsin.config.relabel import RelabelAction, RelabelConfig
-from tocsin.model.regex import compile_anchored, expand
+from tocsin.model.regex import Pattern, compile_regex, expand
 
 
 def relabel(labels: Mapping[str, str], rules: Iterable[RelabelConfig]) -> dict[str, str] | None:
@@ -97,8 +96,8 @@ def _put(labels: dict[str, str], name: str, value: str) -> None:
         labels.pop(name, None)
 
 
-def _regex(rule: RelabelConfig) -> re.Pattern[str]:
-    return compile_anchored(rule.regex)
+def _regex(rule: RelabelConfig) -> Pattern:
+    return compile_regex(rule.regex)
 
 
 _ACTIONS: Final[Mapping[RelabelAction, Callable[[RelabelConfig, dict[str, str], str], bool]]] = {

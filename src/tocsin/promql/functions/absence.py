@@ -44,7 +44,7 @@ def _absent(evaluation: Evaluation, call: Call) -> Vector:
 
 def _absent_over_time(evaluation: Evaluation, call: Call) -> Vector:
     found = np.zeros(evaluation.steps.count, dtype=bool)
-    for block in evaluation.ranges(call.arguments[0]).blocks:
+    for block, _ in evaluation.ranges(call.arguments[0]).blocks:
         found |= (np.broadcast_to(block.counts, block.shape) > 0).any(axis=0)
     return _one_where(~found, call.arguments[0])
 

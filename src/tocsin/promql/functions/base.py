@@ -13,16 +13,19 @@ from tocsin.promql.annotations import Annotations
 from tocsin.promql.ast import Call, Expr, StringLiteral, ValueType
 from tocsin.promql.labelsets import LabelSets
 from tocsin.promql.limits import Budget
-from tocsin.promql.values import Bools, Floats, Span, Steps, Value, Vector, empty_vector
+from tocsin.promql.values import Floats, Ints, Span, Steps, Value, Vector, empty_vector
 from tocsin.promql.windows import Kernel, Windows
 
 
 @dataclass(frozen=True, slots=True)
 class RangeVector:
-    """A selection of ranges: the windows of one or more blocks, whose series follow each other."""
+    """A selection of ranges: windows over blocks, and which of the series each block holds.
+
+    A block that holds all series, in order, has None for its rows.
+    """
 
     labels: LabelSets
-    blocks: Sequence[Windows]
+    blocks: Sequence[tuple[Windows, Ints | None]]
 
 
 class Evaluation(Protocol):
@@ -139,8 +142,7 @@ def over_ranges(
         ranges = evaluation.ranges(call.arguments[position])
         if not ranges.blocks:
             return empty_vector(evaluation.steps.count)
-        parts = [block.map(kernel, scalars, evaluation.budget) for block in ranges.blocks]
-        vector = stacked(ranges, parts, [block.present(minimum) for block in ranges.blocks])
+        vector = _evaluate_blocks(ranges, kernel, scalars, minimum)
         if check is not None:
             check(evaluation, scalars, vector)
         return vector if keeps_name else evaluation.drop_names(vector, strict=True)
@@ -148,16 +150,18 @@ def over_ranges(
     return Function(name, arguments, VECTOR, summary, evaluate, experimental=experimental)
 
 
-def stacked(ranges: RangeVector, values: list[Floats], present: list[Bools | None]) -> Vector:
+def _evaluate_blocks(ranges: RangeVector, kernel: Kernel, scalars: list[Floats], minimum: int) -> Vector:
     """The results of all blocks as one vector, without the series that have none."""
-    if len(values) == 1:
-        vector, mask = Vector(ranges.labels, values[0]), present[0]
-    else:
-        vector = Vector(ranges.labels, np.concatenate(values))
-        masks = [np.True_ if m is None else m for m in present]
-        spelled = [np.broadcast_to(m, v.shape) for m, v in zip(masks, values, strict=True)]
-        mask = None if all(m is None for m in present) else np.concatenate(spelled)
-    return vector if mask is None else vector.with_present(mask)
+    if ranges.blocks[0][1] is None:
+        block = ranges.blocks[0][0]
+        vector, present = Vector(ranges.labels, block.map(kernel, scalars)), block.present(minimum)
+        return vector if present is None else vector.with_present(present)
+    shape = (len(ranges.labels), ranges.blocks[0][0].shape[1])
+    values, present = np.empty(shape), np.zeros(shape, dtype=bool)
+    for block, rows in ranges.blocks:
+        values[rows] = block.map(kernel, scalars)
+        present[rows] = block.counts >= minimum
+    return Vector(ranges.labels, values).with_present(present)
 
 
 def text(expr: Expr) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from tocsin.errors import QueryError
 from tocsin.model import Labels
 from tocsin.promql.annotations import Annotations
-from tocsin.promql.ast import Call, Grouping
+from tocsin.promql.ast import Call
 from tocsin.promql.functions.base import SCALAR, STRING, VECTOR, Evaluation, Function, text
 from tocsin.promql.functions.labels import is_label_name
 from tocsin.promql.labelsets import LabelSets
@@ -22,7 +22,6 @@ from tocsin.promql.quantiles import warn_of_quantiles
 from tocsin.promql.values import Bools, Floats, Ints, Value, Vector, empty_vector
 
 _BUCKET: Final = "le"
-_BY_SERIES: Final = Grouping(frozenset({_BUCKET}), without=True)
 _INSIGNIFICANT: Final = 1e-12
 """Relative differences between neighbouring buckets up to this are rounding errors, as in Prometheus."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tocsin.errors import QueryError
 from tocsin.model import METRIC_NAME, Labels
-from tocsin.model.regex import compile_anchored, expand, portable
+from tocsin.model.regex import compile_regex, expand
 from tocsin.promql.ast import Call
 from tocsin.promql.functions.base import STRING, VECTOR, Evaluation, Function, text
 from tocsin.promql.merging import merged
@@ -29,7 +29,7 @@ def is_label_name(name: str) -> bool:
 def _label_replace(evaluation: Evaluation, call: Call) -> Vector:
     target, template, source, pattern = map(text, call.arguments[1:])
     try:
-        regex = compile_anchored(portable(pattern))
+        regex = compile_regex(pattern)
     except ValueError:
         raise QueryError(f"invalid regular expression in label_replace(): {pattern}") from None
     if not is_label_name(target):

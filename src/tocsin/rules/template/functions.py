@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote_plus, urlsplit
 
 from tocsin.model import Labels, parse_duration_ms
-from tocsin.model.regex import expand, portable
+from tocsin.model.regex import Pattern, compile_regex, expand
 from tocsin.rules.errors import TemplateError
 from tocsin.rules.template.builtins import BUILTINS
 from tocsin.rules.template.humanize import (
@@ -83,9 +83,9 @@ def _arguments(*values: Value) -> Value:
     return {f"arg{index}": value for index, value in enumerate(values)}
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> Pattern:
     try:
-        return re.compile(portable(pattern))
+        return compile_regex(pattern, dot_takes_newlines=False)
     except ValueError as error:
         raise TemplateError(str(error)) from error
 
