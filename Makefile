@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UP_FLAGS ?=
-DEBIAN_PACKAGES := chromium gcc libc6-dev prometheus prometheus-alertmanager victoria-metrics
-DEBIAN_PROGRAMS := chromium gcc prometheus prometheus-alertmanager victoria-metrics
+DEBIAN_PACKAGES := chromium gcc libc6-dev prometheus prometheus-alertmanager \
+	prometheus-node-exporter victoria-metrics
+DEBIAN_PROGRAMS := chromium gcc prometheus prometheus-alertmanager prometheus-node-exporter victoria-metrics
 
 .PHONY: up demo test lint bench peers clean
 

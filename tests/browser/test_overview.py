@@ -144,6 +144,7 @@ def test_gaps_are_gaps(page, api):
 def test_the_crosshair_is_shared_and_the_legend_shows_the_values_under_it(page):
     page.goto("/?range=5m")
     legend(page, "cpu")
+    page.locator("[data-panel=gpu_power] canvas").wait_for()
     box = column(page, "cpu")
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
     moments = [page.locator(f"[data-panel={name}] .change") for name in ("cpu", "load", "gpu_power")]

@@ -1,5 +1,4 @@
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -11,6 +10,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.peers import require_peer
 from tests.support.ports import free_port
 from tocsin.collect import SystemCollector, cpu, family_name, filesystem
 
@@ -256,12 +256,10 @@ def eventually(condition, limit_s=20):
         time.sleep(0.01)
 
 
-@pytest.mark.skipif(
-    shutil.which("prometheus-node-exporter") is None, reason="prometheus-node-exporter is not installed"
-)
+@pytest.mark.peer
 def test_names_and_labels_are_those_of_node_exporter():
     port = free_port()
-    command = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
+    command = [require_peer("prometheus-node-exporter"), f"--web.listen-address=127.0.0.1:{port}"]
     exporter = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         theirs = exporter_labels(port)
