@@ -8,7 +8,7 @@ DEBIAN_PACKAGES := chromium gcc libc6-dev prometheus prometheus-alertmanager \
 	prometheus-node-exporter victoria-metrics
 DEBIAN_PROGRAMS := chromium gcc prometheus prometheus-alertmanager prometheus-node-exporter victoria-metrics
 
-.PHONY: up demo test lint bench peers clean
+.PHONY: up demo test slow lint bench peers clean
 
 up: $(VENV)/server
 	$(BIN)/tocsin up $(UP_FLAGS)
@@ -18,6 +18,11 @@ demo: $(VENV)/demo
 
 test: $(VENV)/test peers
 	$(BIN)/pytest -n 2
+
+# The same tests with many more examples, and those that take minutes.
+slow: $(VENV)/test peers
+	TOCSIN_TEST_KILLS=20 TOCSIN_DIFFERENTIAL_EXAMPLES=6000 TOCSIN_FUZZ_EXAMPLES=2000 \
+		$(BIN)/pytest -n 2 -m "slow or not slow" tests/promql tests/server/test_kill.py
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

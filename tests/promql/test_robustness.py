@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.promql.comparing import ask, difference
@@ -22,6 +23,8 @@ EXAMPLES = int(os.environ.get("TOCSIN_FUZZ_EXAMPLES", "150"))
 DATA = samples()
 END_MS = START_MS + 2 + SCRAPES * SCRAPE_MS
 
+DECIDED_BY_THE_LAST_BIT = re.compile("[=!]=|[<>]|topk|bottomk|count_values|changes|resets|round|floor|ceil|%")
+
 patient = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 unlimited = pytest.mark.timeout(0)
 
@@ -30,6 +33,8 @@ unlimited = pytest.mark.timeout(0)
 @patient
 @given(query=expressions)
 def test_the_shape_of_blocks_does_not_matter(query: str) -> None:
+    # The last bit of a sum depends on the order of its parts, and these turn it into a whole answer.
+    assume(not DECIDED_BY_THE_LAST_BIT.search(query))
     ragged, *others = (
         ask(Engine(filled(shape, DATA)), query, START_MS - 60_000, END_MS, 172_000) for shape in SHAPES
     )
