@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import subprocess
 import time
+from datetime import UTC, datetime
 
 import httpx
 import pytest
+from prometheus_api_client import PrometheusConnect
 
 from tests.support.peers import require_peer
 from tests.support.process import running_tocsin
@@ -211,6 +213,20 @@ def test_text_may_be_compressed_and_get_extra_labels(client):
     assert answer.status_code == 204
     data = data_of(client.get("/api/v1/series", params={"match[]": "zipped"}))
     assert data == [{"__name__": "zipped", "site": "paris"}]
+
+
+def test_a_python_client_for_prometheus_works_unmodified(url):
+    client = PrometheusConnect(url)
+    assert client.check_prometheus_connection()
+    assert "steps" in client.all_metrics()
+    assert client.get_label_values("run") == ["a", "b"]
+    newest = client.get_current_metric_value("steps", {"run": "a"})
+    assert newest[0]["metric"] == {"__name__": "steps", "run": "a"}
+    begin, end = (datetime.fromtimestamp(moment_s, UTC) for moment_s in (NOW_S - 2, NOW_S))
+    ranged = client.custom_query_range('steps{run="a"}', begin, end, "1")
+    assert ranged[0]["values"] == [[NOW_S - 2, "17"], [NOW_S - 1, "18"], [NOW_S, "19"]]
+    assert client.custom_query("sum(steps)", {"time": NOW_S})[0]["value"] == [NOW_S, "57"]
+    assert len(client.get_metric_range_data("steps", start_time=begin, end_time=end)) == 2
 
 
 @pytest.mark.peer

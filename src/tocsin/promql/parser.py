@@ -11,8 +11,6 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-import promql_parser
-
 from tocsin.errors import QuerySyntaxError
 from tocsin.model import Matcher, MatchType
 from tocsin.model.regex import checked_regex
@@ -52,7 +50,7 @@ def parse(query: str, *, enable_experimental: bool = False) -> Expr:
 def _parse(query: str, enable_experimental: bool) -> Expr:  # noqa: FBT001 - positional so that the cache has one key
     try:
         prepared = syntax.prepare(query)
-        tree = _Builder(prepared.negative_times).build(promql_parser.parse(prepared.text))
+        tree = _Builder(prepared.negative_times).build(syntax.read(prepared.text))
         check(tree, enable_experimental=enable_experimental)
     except (ValueError, OverflowError) as error:
         raise QuerySyntaxError(syntax.explain(query, error)) from None
@@ -72,7 +70,7 @@ def parse_selector(selector: str) -> tuple[Matcher, ...]:
 def format_query(query: str) -> str:
     """Write a query prettily; raises QuerySyntaxError for what :func:`parse` refuses."""
     parse(query, enable_experimental=True)
-    return str(promql_parser.parse(query).prettify())
+    return str(syntax.read(query).prettify())
 
 
 class _Builder:

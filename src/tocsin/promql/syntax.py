@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import promql_parser
 
@@ -29,6 +29,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 
+_NUMBER: Final = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|nan", re.ASCII | re.IGNORECASE)
 _WORD_OPERATORS: Final = frozenset({"and", "or", "unless", "atan2"})
 _BYTE_ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([0-7]{3})|.)", re.DOTALL)
 _BEFORE_DURATION: Final = frozenset({"offset", "offset-", "offset+", "@", "@-", "@+"})
@@ -48,6 +49,7 @@ _NAMED: Final = re.compile(
 )
 _COMPARISONS: Final = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _GENERIC: Final = "invalid promql query"
+_PANIC: Final = "PanicException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,19 @@ def prepare(query: str) -> Prepared:
     return Prepared("".join(out), tuple(negative_times))
 
 
+def read(text: str) -> Any:
+    """Have the library parse a text; raises ValueError when it cannot.
+
+    This is the guard for its panics, which arrive as an exception that is no Exception.
+    """
+    try:
+        return promql_parser.parse(text)
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise ValueError(_GENERIC) from None
+
+
 def _check_size(depth: int, operators: int, offset: int) -> None:
     if depth > MAX_DEPTH or operators > MAX_OPERATORS:
         message = f"query is too large: at most {MAX_DEPTH} nested brackets and {MAX_OPERATORS} operators"
@@ -105,13 +120,11 @@ def _check_size(depth: int, operators: int, offset: int) -> None:
 
 
 def _check_duration(text: str, offset: int) -> None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return
-    if not seconds <= _LONGEST_S:
-        message = f'duration out of range: "{text}" s (allowed are up to {_LONGEST_S:.0e} s)'
-        raise MisplacedError(message, offset)
+    # A colon may be part of a word, so range and step of a subquery can stand in one token.
+    for number in filter(_NUMBER.fullmatch, text.split(":")):
+        if not float(number) <= _LONGEST_S:
+            message = f'duration out of range: "{number}" s (allowed are up to {_LONGEST_S:.0e} s)'
+            raise MisplacedError(message, offset)
 
 
 def _rewritten(kind: str | None, text: str, before: str) -> str:
@@ -198,7 +211,7 @@ def _has_hope(prefix: str, tokens: list[re.Match[str]], message: str) -> bool:
     """Whether some ending makes the prefix readable, or wrong in another way than the whole."""
     for ending in _endings(tokens):
         try:
-            promql_parser.parse(prepare(prefix + ending).text)
+            read(prepare(prefix + ending).text)
         except MisplacedError:
             continue
         except ValueError as error:

@@ -64,7 +64,7 @@ class Parts:
             engine=engine,
             rules=_rules(settings, engine, storage, clock, alerting, RuleMetrics(registry), url),
             alerting=alerting,
-            queries=QueryPool(settings.query.max_concurrency),
+            queries=QueryPool(settings.query.max_concurrency, settings.query.timeout / 1000),
         )
 
     async def start(self) -> None:
