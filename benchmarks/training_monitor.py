@@ -20,10 +20,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CollectorRegistry, Gauge
 
 import tocsin
+from benchmarks.table import Row
 
 STEPS = 100_000
 ROUNDS = 5
 BUDGET_NS = 1000
+PEER = "prometheus_client, 6 gauges"
 NAMES = ("loss", "lr", "accuracy", "gradient_norm", "tokens_per_second", "epoch")
 
 Step = Callable[[float, int], None]
@@ -130,7 +132,7 @@ def measure() -> dict[str, float]:
         contestants: dict[str, Callable[[], AbstractContextManager[Step]]] = {
             "tocsin, server listening": lambda: _tocsin(url),
             "tocsin, no server": lambda: _tocsin(None),
-            "prometheus_client, 6 gauges": _prometheus_client,
+            PEER: _prometheus_client,
         }
         if importlib.util.find_spec("opentelemetry") is not None:
             contestants["OpenTelemetry, 6 gauges"] = _opentelemetry
@@ -141,13 +143,16 @@ def measure() -> dict[str, float]:
     return best
 
 
-def main() -> None:
+def rows() -> list[Row]:
+    """Measure."""
     results = measure()
-    peer_ns = results["prometheus_client, 6 gauges"]
-    print(f"one step with six values (budget {BUDGET_NS} ns)")
-    for name, step_ns in results.items():
-        print(f"  {name:<28} {step_ns:8.0f} ns   {step_ns / peer_ns:5.2f} x prometheus_client")
-
-
-if __name__ == "__main__":
-    main()
+    peer_ns = results[PEER]
+    return [
+        Row(
+            f"one step with six values, {name}",
+            f"{step_ns:.0f} ns",
+            f"≤ {BUDGET_NS:,} ns" if name.startswith("tocsin") else "",
+            "" if name == PEER else f"{step_ns / peer_ns:.2f} of prometheus_client",
+        )
+        for name, step_ns in results.items()
+    ]

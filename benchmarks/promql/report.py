@@ -1,13 +1,18 @@
-"""The benchmark as a whole: starts the three, writes, compares, measures, and sums up."""
+"""The benchmark as a whole: starts the three, writes, compares, measures, and sums up.
+
+Peers stand in the order VictoriaMetrics, Prometheus.
+"""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.promql.busy import Latencies, latencies_while_busy
 from benchmarks.promql.data import made_history
 from benchmarks.promql.measure import Case, cases, compare, median_times_ms, write
 from benchmarks.promql.servers import (
@@ -48,29 +53,23 @@ def rows(series: int = SERIES, scrapes: int = SCRAPES, repetitions: int = REPETI
             *agreement,
             _write_row(rates),
             _memory_row(servers),
+            *_busy_rows({server.name: latencies_while_busy(history, server) for server in servers}),
             *_goal_rows(times),
         ]
 
 
 def _agreement_rows(asked: Sequence[Case], servers: Sequence[Server]) -> Iterator[Row]:
     compared = {case.title: compare(case, servers) for case in asked}
-    for name, expected in (
-        (PROMETHEUS, asked),
-        (VICTORIA_METRICS, [case for case in asked if not case.query.differs_because]),
-    ):
-        differences = {
-            case.title: compared[case.title].differences[name]
-            for case in expected
-            if name in compared[case.title].differences
-        }
-        yield Row(
-            f"answers that agree with {name}",
-            f"{len(expected) - len(differences)}",
-            f"{len(expected)}: {_verdict(not differences)}",
-            f"{len(asked) - len(expected)} mean something else there" if len(expected) < len(asked) else "",
-        )
-        for title, text in differences.items():
-            yield Row(f"  {title}", "differs", "", text)
+    alike = [case for case in asked if not case.query.differs_because]
+    for name, cases_alike in ((PROMETHEUS, asked), (VICTORIA_METRICS, alike)):
+        found = {case.title: compared[case.title].differences.get(name) for case in cases_alike}
+        differences = {title: text for title, text in found.items() if text}
+        agreeing = f"{len(found) - len(differences)} of {len(found)}"
+        yield Row(f"answers that agree with {name}", agreeing, f"all: {_verdict(not differences)}")
+        yield from (Row(f"  {title}", "differs", "", text) for title, text in differences.items())
+    reasons = Counter(case.query.differs_because for case in asked if case.query.differs_because)
+    for reason, count in reasons.items():
+        yield Row(f"not compared with {VICTORIA_METRICS}", f"{count}", "", reason)
 
 
 def _query_row(title: str, times: Times) -> Row:
@@ -89,6 +88,15 @@ def _memory_row(servers: Sequence[Server]) -> Row:
     return Row(
         "resident memory at the end", resident[TOCSIN], "", ", ".join(resident[name] for name in PEERS)
     )
+
+
+def _busy_rows(latencies: Mapping[str, Latencies]) -> Iterator[Row]:
+    for what, times in (
+        ("small query", {name: each.query_ms for name, each in latencies.items()}),
+        ("write", {name: each.write_ms for name, each in latencies.items()}),
+    ):
+        seen, *peers = (f"{times[name]:.1f} ms" for name in (TOCSIN, *PEERS))
+        yield Row(f"{what} beside heavy queries, p99", seen, "", ", ".join(peers))
 
 
 def _goal_rows(times: Mapping[str, Times]) -> Iterator[Row]:

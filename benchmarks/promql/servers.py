@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import psutil
 
 START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 300.0
 TOCSIN = "tocsin"
 PROMETHEUS = "Prometheus"
@@ -64,7 +65,7 @@ class Server:
         try:
             self.connection.request(method, target, body, dict(headers or {}))
             answer = self.connection.getresponse()
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+        except ConnectionError:
             # A server may close a connection on which nothing was asked for some seconds.
             self.connection.close()
             self.connection.request(method, target, body, dict(headers or {}))
@@ -144,7 +145,15 @@ def _running(name: str, folder: Path) -> Iterator[Server]:
         yield server
         server.connection.close()
     finally:
-        process.terminate()
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 

@@ -28,6 +28,17 @@ def test_points_are_json_pairs_of_time_and_text(samples):
     np.testing.assert_array_equal([float(text) for _, text in read], values)
 
 
+_WHOLE = st.integers(-(2**60), 2**60).map(float)
+
+
+@given(st.lists(_WHOLE, max_size=8), st.lists(_WHOLE | st.floats(), max_size=8))
+def test_a_number_has_the_same_text_whatever_stands_beside_it(whole, mixed):
+    for values in (whole, mixed, [*whole, -0.0]):
+        alone = [number_texts(np.array([value]))[0] for value in values]
+        assert number_texts(np.array(values, dtype=np.float64)) == alone
+        assert not any(text.endswith(b".0") for text in alone)
+
+
 def test_forms_are_those_of_prometheus():
     assert number_texts(np.array([1.0, -0.0, 0.1, np.nan, np.inf, -np.inf])) == [
         b"1",
