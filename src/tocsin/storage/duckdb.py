@@ -47,7 +47,12 @@ _INSERT_SAMPLES: Final = f"""
     SELECT series_id, timestamp_ms, CASE kind WHEN {_NUMBER} THEN value WHEN {_NAN} THEN 'NaN'::DOUBLE END
     FROM arriving
 """  # noqa: S608 - constants
-_INSERT_SERIES: Final = "INSERT INTO series SELECT id, labels::JSON::MAP(VARCHAR, VARCHAR) FROM arriving"
+# Texts in NumPy arrays would make DuckDB look for pandas again and again; one JSON text does not.
+_INSERT_SERIES: Final = """
+    INSERT INTO series
+    SELECT $first + generate_subscripts(arriving, 1) - 1, unnest(arriving)
+    FROM (SELECT $labels::JSON::MAP(VARCHAR, VARCHAR)[] AS arriving)
+"""
 _SELECT_SAMPLES: Final = """
     SELECT series_id, timestamp_ms, value FROM samples JOIN wanted USING (series_id)
     WHERE timestamp_ms BETWEEN $1 AND $2 ORDER BY series_id, timestamp_ms, samples.rowid
@@ -215,25 +220,25 @@ class DuckDBStorage:
         self._connection.begin()
         try:
             if known_series > self._stored_series:
-                self._insert(_INSERT_SERIES, self._series_arrays(self._stored_series, known_series))
-            self._insert(_INSERT_SAMPLES, _sample_arrays(ids, times, values))
+                self._insert_series(self._stored_series, known_series)
+            self._insert_samples(_sample_arrays(ids, times, values))
             self._connection.commit()
         except duckdb.Error:
             self._connection.rollback()
             raise
         self._stored_series = known_series
 
-    def _insert(self, statement: str, arrays: Arrays) -> None:
+    def _insert_series(self, first: int, end: int) -> None:
+        labels = self._head.index.labels_of(np.arange(first, end))
+        text = orjson.dumps([dict(item.pairs) for item in labels]).decode()
+        self._connection.execute(_INSERT_SERIES, {"first": first, "labels": text})
+
+    def _insert_samples(self, arrays: Arrays) -> None:
         self._connection.register("arriving", arrays)
         try:
-            self._connection.execute(statement)
+            self._connection.execute(_INSERT_SAMPLES)
         finally:
             self._connection.unregister("arriving")
-
-    def _series_arrays(self, first: int, end: int) -> Arrays:
-        labels = self._head.index.labels_of(np.arange(first, end))
-        texts = [orjson.dumps(dict(item.pairs)).decode() for item in labels]
-        return {"id": np.arange(first, end, dtype=np.uint32), "labels": np.array(texts, dtype=object)}
 
     def _store_metadata(self) -> None:
         rows = [(name, item.type, item.help, item.unit) for name, item in self._head.metadata().items()]

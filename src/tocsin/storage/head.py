@@ -220,11 +220,12 @@ class Head:
     def _shared(self, frame: Frame, rows: Rows, bounds: Bounds) -> Columns:
         first, end = bounds
         is_slice = len(rows) == rows[-1] - rows[0] + 1
-        values = frame.values[rows[0] : rows[-1] + 1] if is_slice else frame.values[rows]
+        columns = frame.values[:, first:end]
+        values = columns[rows[0] : rows[-1] + 1] if is_slice else columns[rows]
         return Columns(
             self.index.labels_of(frame.series_ids[rows]),
             frame.times[first:end],
-            values[:, first:end],
+            values,
             has_stale=frame.has_stale(rows),
         )
 

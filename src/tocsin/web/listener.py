@@ -16,6 +16,9 @@ from tocsin.errors import UsageError
 
 _BACKLOG: Final = 2048
 
+# Clients ask again after a scrape interval or a refresh; their connections last longer than that.
+_KEEP_ALIVE_S: Final = 75
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Take an address; raises UsageError when that is not possible. Port 0 takes any free one."""
@@ -68,6 +71,7 @@ class WebServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=2,
             )
         )
