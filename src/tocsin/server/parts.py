@@ -11,7 +11,14 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import Metric
 
-from tocsin.collect import CollectLoop, Collector, ProcessCollector, default_collectors, load_custom_collector
+from tocsin.collect import (
+    CollectLoop,
+    Collector,
+    ProcessCollector,
+    default_collectors,
+    family_name,
+    load_custom_collector,
+)
 from tocsin.collect.own import OwnCollector
 from tocsin.config.settings import CollectorsConfig, QueryConfig, Settings
 from tocsin.model import Clock, Labels
@@ -107,7 +114,19 @@ class _LastRound:
         self._collecting = collecting
 
     def collect(self) -> Iterable[Metric]:
-        return self._collecting.families()
+        return map(writable, self._collecting.families())
+
+
+def writable(family: Metric) -> Metric:
+    """A family that prometheus_client writes as it is.
+
+    It takes for granted that counters end in ``_total``; DCGM's do not, so they go without a type.
+    """
+    if family.type != "counter" or family_name(family) != family.name:
+        return family
+    untyped = Metric(family.name, family.documentation, "unknown")
+    untyped.samples = family.samples
+    return untyped
 
 
 def _collectors(config: CollectorsConfig, registry: CollectorRegistry) -> tuple[Collector, ...]:
