@@ -45,7 +45,8 @@ peers:
 
 # Debian's python3 may come without ensurepip; virtualenv then does the same.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
 		rm -rf $(VENV) $(VENV)-bootstrap; \
 		$(PYTHON) -m pip install -q --target $(VENV)-bootstrap virtualenv && \
 		PYTHONPATH=$(VENV)-bootstrap $(PYTHON) -m virtualenv -q $(VENV); }
