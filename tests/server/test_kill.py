@@ -33,6 +33,12 @@ class Sender:
         self._stopped.set()
         self._thread.join()
 
+    def wait_for_the_first(self) -> None:
+        deadline = time.monotonic() + 20
+        while not self.acknowledged:
+            assert time.monotonic() < deadline, "nothing was acknowledged"
+            time.sleep(0.01)
+
     def _send(self) -> None:
         with httpx.Client(trust_env=False, timeout=5) as client:
             while not self._stopped.is_set():
@@ -59,11 +65,11 @@ def test_no_acknowledged_sample_is_missing_after_kill_9_in_the_middle_of_ingest(
             tocsin.wait_until_ready()
             first = acknowledged[-1] + 100 if acknowledged else 0
             with Sender(tocsin.url, first) as sender:
+                sender.wait_for_the_first()
                 time.sleep(pause.uniform(0.1, 0.6))
                 tocsin.kill()
         finally:
             tocsin.kill()
-        assert sender.acknowledged
         acknowledged += sender.acknowledged
     tocsin = RunningTocsin(tmp_path)
     try:
