@@ -149,7 +149,7 @@ function NoPicture({ panel, isLoading, error, onRetry }) {
     return html`<div class="note" role="alert"><p><${Icon} name="critical" /> ${panel.title} could not be read.</p>
       <p class="sentence">${error.message}</p><button onClick=${onRetry}>Retry</button></div>`;
   }
-  if (isLoading) return html`<div class="skeleton" aria-label="loading"></div>`;
+  if (isLoading) return html`<div class="skeleton" role="status" aria-label="loading"></div>`;
   return html`<div class="note"><p>${panel.empty}</p></div>`;
 }
 
