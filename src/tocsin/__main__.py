@@ -15,6 +15,8 @@ def main() -> int:
             raise
         sys.stderr.write(f'tocsin: {error.name} is missing; run: pip install "tocsin[server]"\n')
         return 2
+    except KeyboardInterrupt:
+        return 130
     return run()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -165,8 +166,12 @@ class DuckDBStorage:
         self._closed = True
         self._writes.put(None)
         await asyncio.to_thread(self._writer.join)
-        self._store_metadata()
-        self._connection.close()
+        try:
+            self._store_metadata()
+        except duckdb.Error as error:
+            _logger.warning("cannot store metadata in %s: %s", self.path, _first_line(error))
+        finally:
+            self._connection.close()
 
     def _write_until_closed(self) -> None:
         """Commit what has arrived, over and over; the writer thread."""
@@ -224,7 +229,9 @@ class DuckDBStorage:
             self._insert_samples(_sample_arrays(ids, times, values))
             self._connection.commit()
         except duckdb.Error:
-            self._connection.rollback()
+            # A commit that failed has rolled back by itself.
+            with contextlib.suppress(duckdb.Error):
+                self._connection.rollback()
             raise
         self._stored_series = known_series
 

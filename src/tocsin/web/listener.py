@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
+import logging
 import socket
 from collections.abc import Iterator
 from typing import Final
@@ -60,6 +62,11 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _is_no_cut_off_request(record: logging.LogRecord) -> bool:
+    """Leave out requests that were still being sent when the server stopped: nothing is wrong with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 class WebServer(uvicorn.Server):
     """uvicorn without handlers for signals, which are the whole process's business."""
 
@@ -76,6 +83,7 @@ class WebServer(uvicorn.Server):
             )
         )
         self._listener = listener
+        logging.getLogger("uvicorn.error").addFilter(_is_no_cut_off_request)
 
     async def run_until_stopped(self) -> None:
         """Serve until :attr:`should_exit` is set."""
