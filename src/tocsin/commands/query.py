@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -58,7 +59,9 @@ def _server_url() -> str:
     if url := os.environ.get("TOCSIN_URL"):
         return url
     for file in announced("servers"):
-        return str(json.loads(file.read_text(encoding="utf-8"))["url"])
+        # Another program may have left, or still be writing, something else there.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads(file.read_text(encoding="utf-8"))["url"])
     return f"http://{DEFAULT_LISTEN}"
 
 
