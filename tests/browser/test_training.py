@@ -180,8 +180,17 @@ def test_without_runs_two_lines_say_how_to_start_one(page, api, site):
     page.goto("/training")
     expect(page.locator(".empty-page p")).to_contain_text("No training reported in the last 7 days.")
     lines = page.locator(".empty-page pre").inner_text().splitlines()
-    assert lines[0] == f"export TOCSIN_URL={site}"
+    assert lines[0] == "import tocsin"
     assert "tocsin.TrainingMonitor(" in lines[1]
+    compile("\n".join(lines), "pasted", "exec")
+    expect(page.get_by_text(f"TOCSIN_URL={site}")).to_be_visible()
+
+
+@pytest.mark.parametrize("asked", ["from=0&to=99999999999999999", "from=1&to=0", "from=x&to=5"])
+def test_a_range_that_is_none_counts_as_not_given(page, asked):
+    page.goto(f"/?{asked}&refresh=off")
+    page.locator("[data-panel=cpu] .value").wait_for()
+    expect(page.get_by_text("last 15 min").first).to_be_visible()
 
 
 def test_a_run_that_has_just_begun(page, api):

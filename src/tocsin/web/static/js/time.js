@@ -15,6 +15,9 @@ export const REFRESHES = ["off", "1s", "5s", "10s", "30s", "1m"];
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 const MAX_POINTS = 400;
 
+/** The end of the year 9999: later times are slips, and dates cannot hold the latest of them. */
+const MAX_TIME_MS = 253402300799999;
+
 /**
  * @typedef {object} Range
  * @property {number} startMs
@@ -45,6 +48,17 @@ export function makeRange(startMs, endMs, isLive) {
 }
 
 /**
+ * The begin and end that the URL names, if it names two times that a date can hold.
+ * @param {Record<string, string>} params
+ * @returns {[number, number]|null} milliseconds
+ */
+export function absoluteRange(params) {
+  if (!params.from || !params.to) return null;
+  const [from, to] = [Number(params.from), Number(params.to)];
+  return from < to && from >= 0 && to <= MAX_TIME_MS ? [from, to] : null;
+}
+
+/**
  * The range that the URL names, seen from now.
  * @param {Record<string, string>} params of the URL: `range`, or `from` and `to` in milliseconds
  * @param {number} nowMs
@@ -52,8 +66,8 @@ export function makeRange(startMs, endMs, isLive) {
  * @returns {Range}
  */
 export function resolveRange(params, nowMs, fallback) {
-  const [from, to] = [Number(params.from), Number(params.to)];
-  if (params.from && params.to && from < to) return makeRange(from, to, false);
+  const absolute = absoluteRange(params);
+  if (absolute) return makeRange(...absolute, false);
   const lengthMs = parseDuration(params.range) ?? parseDuration(fallback);
   return makeRange(nowMs - lengthMs, nowMs, true);
 }
@@ -96,8 +110,9 @@ export function formatDuration(ms) {
  * @returns {string}
  */
 export function describeRange(params, fallback) {
-  if (params.from && params.to) {
-    const [from, to] = [Number(params.from), Number(params.to)];
+  const absolute = absoluteRange(params);
+  if (absolute) {
+    const [from, to] = absolute;
     return `${formatMoment(from)} – ${sameDay(from, to) ? formatClock(to) : formatMoment(to)}`;
   }
   return describeRelative(parseDuration(params.range) ? params.range : fallback);

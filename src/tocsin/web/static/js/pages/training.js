@@ -45,10 +45,10 @@ const UnknownRun = ({ name }) =>
   html`<div class="empty-page"><p>No run “${name}” reported in the last 7 days.</p></div>`;
 
 function NoRun() {
-  const sentence = `No training reported in the last 7 days. Start one with these two lines;
-    on this machine the first is not needed.`;
+  const sentence = `No training reported in the last 7 days. Start one with these two lines of Python;
+    on another machine, set TOCSIN_URL=${location.origin} for it.`;
   const loop = 'with tocsin.TrainingMonitor("my-run", total_steps=1000) as run: run.step(loss=0.5, lr=3e-4)';
-  return html`<${Empty} sentence=${sentence} lines=${[`export TOCSIN_URL=${location.origin}`, loop]} />`;
+  return html`<${Empty} sentence=${sentence} lines=${["import tocsin", loop]} />`;
 }
 
 function RunPage({ app, run, asked }) {
