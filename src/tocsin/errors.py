@@ -11,6 +11,7 @@
     ├── QueryError          a PromQL query cannot be answered
     │   ├── QuerySyntaxError    it is not PromQL (position)
     │   ├── QueryLimitError     it is larger or slower than the limits allow
+    │   ├── NotQuickError       it cannot be answered at once, as was asked
     │   └── QueryCancelledError it was given up by whoever asked
     ├── RuleError           a rule cannot be evaluated (in rules/)
     ├── TemplateError       a template cannot be read or expanded (in rules/)
@@ -71,6 +72,10 @@ class QuerySyntaxError(QueryError):
 
 class QueryLimitError(QueryError):
     """A query is larger or slower than the limits allow."""
+
+
+class NotQuickError(QueryError):
+    """A query that was to be answered at once would keep others waiting; nothing is wrong with it."""
 
 
 class QueryCancelledError(QueryError):

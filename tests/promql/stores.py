@@ -20,6 +20,8 @@ class ListStore:
     *single* one for each series.
     """
 
+    memory_start_ms = -(2**62)
+
     def __init__(self, shape: Shape = "ragged") -> None:
         self.shape = shape
         self.samples: dict[Labels, dict[int, float]] = {}

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from tests.promql.stores import SHAPES, ListStore, filled
-from tocsin.errors import QueryCancelledError, QueryError, QueryLimitError
+from tests.promql.stores import SHAPES, ListStore, Shape, filled
+from tocsin.errors import NotQuickError, QueryCancelledError, QueryError, QueryLimitError
 from tocsin.model import Columns, Labels, SampleBatch
 from tocsin.promql import Engine, QueryLimits, Result
 from tocsin.promql.ast import ValueType
@@ -303,4 +303,44 @@ def test_shared_and_ragged_blocks_of_a_store_answer_alike_from_threads() -> None
     for thread in threads:
         thread.join()
     assert len(answers) == 4
-    assert all((answer.values == answers[0].values).all() for answer in answers)
+    (first, *others) = [
+        [(labels, values.tolist()) for labels, _, values in each.series()] for each in answers
+    ]
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("shape", ["ragged", "shared", "single"])
+@pytest.mark.parametrize("op", ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"])
+def test_aggregations_pass_over_series_without_a_result(op: str, shape: Shape) -> None:
+    """One sample has no rate; 1e300 - 1e300 makes the sum take the careful way."""
+    rows = {
+        series("x", row="lone"): {300_000: 1.0},
+        series("x", row="up"): {0: 0.0, 60_000: 1e300, 120_000: 2e300},
+        series("x", row="down"): {0: 2e300, 60_000: 1e300, 120_000: 0.0, 180_000: 5.0},
+    }
+    store = filled(shape, rows)
+    span = (60_000, 300_000, 60_000)
+    (streamed,) = Engine(store).range(f"{op}(delta(x[2m]))", *span).series()
+    for labels, times, values in Engine(store).range("delta(x[2m])", *span).series():
+        store.samples[labels.merge({"__name__": "d"})] = dict(
+            zip(times.tolist(), values.tolist(), strict=True)
+        )
+    (collected,) = Engine(store).range(f"{op}(d + 0)", *span, lookback_ms=1).series()
+    assert streamed[1].tolist() == collected[1].tolist()
+    np.testing.assert_allclose(streamed[2], collected[2])
+
+
+def test_a_quick_query_does_not_wait_for_what_is_not_in_memory() -> None:
+    data = store(x=[1, 2, 3])
+    data.memory_start_ms = 10_000
+    engine = Engine(data, lookback_ms=5000)
+    assert engine.instant("x", 20_000, quickly=True).samples()[0][1] == 3.0
+    with pytest.raises(NotQuickError, match="not in memory"):
+        engine.instant("x offset 10s", 20_000, quickly=True)
+    assert engine.instant("x offset 10s", 20_000).samples()[0][1] == 2.0
+
+
+def test_a_quick_query_gives_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.promql.limits.QUICK_S", 0.0)
+    with pytest.raises(NotQuickError, match="takes longer"):
+        Engine(store(x=[1])).instant("x", 0, quickly=True)

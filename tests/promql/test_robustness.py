@@ -16,7 +16,7 @@ from tests.promql.comparing import ask, difference
 from tests.promql.expressions import SCRAPE_MS, SCRAPES, START_MS, expressions, samples
 from tests.promql.stores import SHAPES, filled
 from tocsin.errors import TocsinError
-from tocsin.promql import Engine, QueryLimits
+from tocsin.promql import Engine, QueryLimits, streams, windows
 from tocsin.promql.functions.table import TABLE
 
 EXAMPLES = int(os.environ.get("TOCSIN_FUZZ_EXAMPLES", "150"))
@@ -41,6 +41,23 @@ def test_the_shape_of_blocks_does_not_matter(query: str) -> None:
     for answer in others:
         problem = difference(answer, ragged, relative=1e-9, absolute=1e-9)
         assert not problem, f"{query}: {problem}"
+
+
+@unlimited
+@patient
+@given(query=expressions, values=st.sampled_from([1, 40, 400]))
+def test_how_much_is_worked_on_at_a_time_does_not_matter(query: str, values: int) -> None:
+    assume(not DECIDED_BY_THE_LAST_BIT.search(query))
+    engine = Engine(filled("shared", DATA))
+    at_once = ask(engine, query, START_MS - 60_000, END_MS, 172_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "CHUNK_VALUES", values)
+        patch.setattr(windows, "CHUNK_VALUES", values)
+        patch.setattr(windows, "EXPANDED_VALUES", values)
+        patch.setattr(windows, "_FEW_VALUES", 0)
+        in_pieces = ask(engine, query, START_MS - 60_000, END_MS, 172_000)
+    problem = difference(in_pieces, at_once, relative=1e-9, absolute=1e-9)
+    assert not problem, f"{query}: {problem}"
 
 
 FRAGMENTS = (

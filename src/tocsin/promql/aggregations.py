@@ -2,134 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
-
 import numpy as np
 
 from tocsin.errors import QueryError
 from tocsin.model import Labels
-from tocsin.promql.ast import Aggregation, Expr, Grouping
+from tocsin.promql.ast import Aggregation, Expr
 from tocsin.promql.functions.base import Evaluation, text
 from tocsin.promql.functions.labels import is_label_name
 from tocsin.promql.labelsets import Groups, LabelSets
 from tocsin.promql.merging import merged
 from tocsin.promql.quantiles import quantile_of_sorted, warn_of_quantiles
+from tocsin.promql.reductions import REDUCTIONS, Grouped
 from tocsin.promql.selections import SELECTIONS, select
-from tocsin.promql.sums import compensated_sum
 from tocsin.promql.values import Bools, Floats, Vector, empty_vector
-
-
-@dataclass(frozen=True, slots=True)
-class _Grouped:
-    """A vector whose series are sorted by group, ready for reductions."""
-
-    groups: Groups
-    values: Floats
-    present: Bools | None
-
-    @property
-    def counts(self) -> Floats:
-        """How many series each group has at each step."""
-        if self.present is None:
-            shape = (len(self.groups.labels), self.values.shape[1])
-            return np.broadcast_to(self.groups.sizes[:, None].astype(np.float64), shape)
-        return np.add.reduceat(self.present, self.groups.starts, axis=0, dtype=np.float64)
-
-    def filled(self, fill: float) -> Floats:
-        """Values with something harmless where there is none."""
-        return self.values if self.present is None else np.where(self.present, self.values, fill)
-
-    def parts(self) -> list[tuple[Floats, Bools | None]]:
-        """Each group's values and mask."""
-        cuts = self.groups.starts[1:]
-        values = np.split(self.values, cuts)
-        masks = [None] * len(values) if self.present is None else np.split(self.present, cuts)
-        return list(zip(values, masks, strict=True))
-
-
-def _sum(grouped: _Grouped) -> Floats:
-    values, sizes = grouped.filled(0.0), grouped.groups.sizes
-    if (sizes == sizes[0]).all():
-        alike = values.reshape(len(sizes), int(sizes[0]), values.shape[1])
-        return compensated_sum(np.swapaxes(alike, 0, 1))
-    return np.stack([compensated_sum(part) for part in np.split(values, grouped.groups.starts[1:])])
-
-
-def _average(grouped: _Grouped) -> Floats:
-    counts = grouped.counts
-    total = _sum(grouped)
-    if np.isfinite(total).all():
-        return total / counts
-    # An infinite sum of finite values overflowed: dividing first keeps it in range.
-    ids = np.sort(grouped.groups.ids)
-    scaled = _Grouped(grouped.groups, grouped.values / counts[ids], grouped.present)
-    return np.where(np.isfinite(total), total / counts, _sum(scaled))
-
-
-def _least(grouped: _Grouped) -> Floats:
-    return np.fmin.reduceat(grouped.filled(np.nan), grouped.groups.starts, axis=0)
-
-
-def _greatest(grouped: _Grouped) -> Floats:
-    return np.fmax.reduceat(grouped.filled(np.nan), grouped.groups.starts, axis=0)
-
-
-def _count(grouped: _Grouped) -> Floats:
-    return np.array(grouped.counts)
-
-
-def _group(grouped: _Grouped) -> Floats:
-    return np.ones_like(grouped.counts)
-
-
-def _variance(grouped: _Grouped) -> Floats:
-    counts = grouped.counts
-    ids = np.sort(grouped.groups.ids)
-    mean = _average(grouped)[ids]
-    squares = (grouped.values - mean) ** 2
-    return _sum(_Grouped(grouped.groups, squares, grouped.present)) / counts
-
-
-def _deviation(grouped: _Grouped) -> Floats:
-    return np.sqrt(_variance(grouped))
-
-
-_REDUCTIONS: Final[Mapping[str, Callable[[_Grouped], Floats]]] = MappingProxyType(
-    {
-        "sum": _sum,
-        "avg": _average,
-        "min": _least,
-        "max": _greatest,
-        "count": _count,
-        "group": _group,
-        "stddev": _deviation,
-        "stdvar": _variance,
-    }
-)
 
 
 def aggregate(evaluation: Evaluation, node: Aggregation) -> Vector:
     """Evaluate an aggregation."""
+    if node.op in REDUCTIONS:
+        return _reduced(evaluation, node)
     vector = evaluation.vector(node.expr)
     if node.op == "count_values":
         return _count_values(vector, node)
     if not len(vector.labels):
         return empty_vector(evaluation.steps.count)
+    parameter = evaluation.scalar(_parameter(node))
     if node.op in SELECTIONS:
-        return select(evaluation, vector, node, evaluation.scalar(_parameter(node)))
-    grouped = _grouped(vector, node.grouping)
+        return select(evaluation, vector, node, parameter)
+    warn_of_quantiles(evaluation.annotations, parameter)
+    return _quantile(vector, vector.labels.grouped(node.grouping), parameter)
+
+
+def _reduced(evaluation: Evaluation, node: Aggregation) -> Vector:
+    stream = evaluation.stream(node.expr)
+    if not len(stream.labels):
+        return empty_vector(evaluation.steps.count)
+    of = Grouped(stream, stream.labels.grouped(node.grouping))
+    evaluation.budget.hold(of.shape[0] * of.shape[1])
     with np.errstate(all="ignore"):
-        if node.op == "quantile":
-            phi = evaluation.scalar(_parameter(node))
-            warn_of_quantiles(evaluation.annotations, phi)
-            values = _quantile(grouped, phi)
-        else:
-            values = _REDUCTIONS[node.op](grouped)
-    result = Vector(grouped.groups.labels, values, None, _nameless_groups(vector, grouped.groups))
-    return result if vector.present is None else result.with_present(grouped.counts > 0)
+        values = REDUCTIONS[node.op](of)
+    result = Vector(of.groups.labels, values, None, _nameless_groups(stream.nameless, of.groups))
+    return result if of.present is None else result.with_present(of.present)
 
 
 def _parameter(node: Aggregation) -> Expr:
@@ -138,33 +51,24 @@ def _parameter(node: Aggregation) -> Expr:
     return node.parameter
 
 
-def _grouped(vector: Vector, grouping: Grouping) -> _Grouped:
-    groups = vector.labels.grouped(grouping)
-    if len(groups.labels) == 1:
-        return _Grouped(groups, vector.values, vector.present)
-    order = groups.order
-    present = None if vector.present is None else vector.present[order]
-    return _Grouped(groups, vector.values[order], present)
-
-
-def _nameless_groups(vector: Vector, groups: Groups) -> Bools | None:
-    if vector.nameless is None or not vector.nameless.any():
+def _nameless_groups(nameless: Bools | None, groups: Groups) -> Bools | None:
+    if nameless is None or not nameless.any():
         return None
-    marked = np.zeros(len(groups.labels), dtype=bool)
-    marked[groups.ids[vector.nameless]] = True
+    marked = np.zeros(groups.count, dtype=bool)
+    marked[groups.ids[nameless]] = True
     return marked
 
 
-def _quantile(grouped: _Grouped, phi: Floats) -> Floats:
-    rows = []
-    for values, present in grouped.parts():
-        if present is not None:
-            values = np.where(present, values, np.nan)  # noqa: PLW2901 - the masked form replaces it
-        sizes = np.full(len(phi), len(values)) if present is None else present.sum(axis=0)
-        missing = 0 if present is None else (~present).sum(axis=0)
-        nans = np.isnan(values).sum(axis=0) - missing
-        rows.append(quantile_of_sorted(phi, np.sort(values.T, axis=-1), sizes, nans))
-    return np.stack(rows)
+def _quantile(vector: Vector, groups: Groups, phi: Floats) -> Vector:
+    values, mask = np.where(vector.mask, vector.values, np.nan), vector.mask
+    counts, quantiles = np.empty((2, groups.count, values.shape[1]))
+    for group, rows in enumerate(groups.members()):
+        sizes = mask[rows].sum(axis=0)
+        nans = np.isnan(values[rows]).sum(axis=0) - (len(rows) - sizes)
+        counts[group] = sizes
+        quantiles[group] = quantile_of_sorted(phi, np.sort(values[rows].T, axis=-1), sizes, nans)
+    result = Vector(groups.labels, quantiles, None, _nameless_groups(vector.nameless, groups))
+    return result.with_present(counts > 0)
 
 
 def _count_values(vector: Vector, node: Aggregation) -> Vector:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+import numpy as np
+
 from tocsin.errors import QueryError
 from tocsin.model import Columns, Labels
 from tocsin.model.columns import PADDING_MS
@@ -61,14 +63,16 @@ class Engine:
         limits: QueryLimits | None = None,
         lookback_ms: int | None = None,
         cancelled: threading.Event | None = None,
+        quickly: bool = False,
     ) -> Result:
         """Evaluate a query at one time.
 
         Raises QuerySyntaxError, QueryLimitError, QueryCancelledError, or QueryError when the
-        query cannot be answered for what the data is.
+        query cannot be answered for what the data is; with ``quickly`` NotQuickError when it cannot
+        be answered within milliseconds from what is in memory.
         """
         expr = parse(query, enable_experimental=self._enable_experimental)
-        run = self._start(Span(at_ms, at_ms, 0), limits, lookback_ms, cancelled)
+        run = self._start(Span(at_ms, at_ms, 0), limits, lookback_ms, cancelled, quickly=quickly)
         if value_type(expr) is ValueType.MATRIX:
             return self._ranges(run, expr)
         return self._finish(run, expr, value_type(expr))
@@ -83,6 +87,7 @@ class Engine:
         limits: QueryLimits | None = None,
         lookback_ms: int | None = None,
         cancelled: threading.Event | None = None,
+        quickly: bool = False,
     ) -> Result:
         """Evaluate a query at every step from start to end; raises as :meth:`instant` does."""
         expr = parse(query, enable_experimental=self._enable_experimental)
@@ -96,7 +101,8 @@ class Engine:
         if end_ms < start_ms:
             raise QueryError(f"end timestamp {end_ms} must not be before start time {start_ms}")
         span = Span(start_ms, end_ms, step_ms)
-        return self._finish(self._start(span, limits, lookback_ms, cancelled), expr, ValueType.MATRIX)
+        run = self._start(span, limits, lookback_ms, cancelled, quickly=quickly)
+        return self._finish(run, expr, ValueType.MATRIX)
 
     def _start(
         self,
@@ -104,8 +110,10 @@ class Engine:
         limits: QueryLimits | None,
         lookback_ms: int | None,
         cancelled: threading.Event | None,
+        *,
+        quickly: bool,
     ) -> QueryRun:
-        budget = Budget(limits or self._limits, cancelled)
+        budget = Budget(limits or self._limits, cancelled, quickly)
         budget.hold(span.steps.count)
         options = Options(
             self._lookback_ms if lookback_ms is None else lookback_ms,
@@ -132,7 +140,7 @@ class Engine:
         ranges = run.ranges(expr)
         found: dict[int, tuple[Ints, Floats]] = {}
         for block, rows in ranges.blocks:
-            numbers = list(range(block.shape[0])) if rows is None else rows.tolist()
+            numbers = np.arange(len(ranges.labels))[rows].tolist()
             found |= {
                 number: samples
                 for number, samples in zip(numbers, block.samples_of_first_step(), strict=True)

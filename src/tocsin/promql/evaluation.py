@@ -33,7 +33,8 @@ from tocsin.promql.merging import merged
 from tocsin.promql.operators import combine, negate
 from tocsin.promql.result import Result
 from tocsin.promql.selectors import compacted, instant_values, range_windows
-from tocsin.promql.values import Floats, Ints, Scalar, Span, Steps, String, Value, Vector
+from tocsin.promql.streams import Stream
+from tocsin.promql.values import Bools, Floats, Ints, Scalar, Span, Steps, String, Value, Vector
 from tocsin.promql.windows import Windows
 from tocsin.storage.interface import Queryable
 
@@ -60,6 +61,8 @@ class Reader:
         key = (matchers, start_ms, end_ms)
         if key not in self._found:
             self.budget.check()
+            if start_ms < self.queryable.memory_start_ms:
+                self.budget.wait()
             blocks = self.queryable.select(matchers, start_ms, end_ms)
             self.budget.read(
                 series=sum(len(block.labels) for block in blocks),
@@ -115,11 +118,25 @@ class QueryRun:
         times_s = np.broadcast_to(self.steps.times_ms / 1000, vector.values.shape)
         return replace(vector, values=times_s)
 
+    def stream(self, expr: Expr) -> Stream:
+        """Evaluate an instant vector piece by piece."""
+        function = TABLE[expr.function] if isinstance(expr, Call) else None
+        if function is None or function.stream is None:
+            return Stream.of(self.vector(expr))
+        self.budget.check()
+        return function.stream(self, cast("Call", expr))
+
+    def without_names(self, labels: LabelSets) -> tuple[LabelSets, Bools | None]:
+        """Labels without metric names, and which series are to lose theirs at the end."""
+        if self.options.delays_names:
+            return labels, np.ones(len(labels), dtype=bool)
+        return labels.nameless, None
+
     def drop_names(self, vector: Vector, *, strict: bool = False) -> Vector:
         """Remove the metric names now, or mark them for removal at the end."""
-        if self.options.delays_names:
-            return replace(vector, nameless=np.ones(len(vector.labels), dtype=bool))
-        return merged(replace(vector, labels=vector.labels.nameless), strict=strict)
+        labels, nameless = self.without_names(vector.labels)
+        dropped = replace(vector, labels=labels, nameless=nameless)
+        return dropped if self.options.delays_names else merged(dropped, strict=strict)
 
     def answer(self, result: Result) -> Result:
         """Complete a result with what was noted on the way."""
@@ -160,7 +177,7 @@ class QueryRun:
         if not block.values.size:
             return RangeVector(vector.labels, [])
         windows = Windows.over(block, ends_ms, expr.range_ms, self.steps.times_ms, self.budget)
-        return RangeVector(vector.labels, [(windows, None)])
+        return RangeVector(vector.labels, [(windows, slice(0, len(vector.labels)))])
 
 
 def _call(run: QueryRun, call: Call) -> Value:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,12 +21,12 @@ from tocsin.promql.ast import Grouping
 _NAME_ONLY = frozenset({METRIC_NAME})
 
 
-@dataclass(frozen=True)
-class Groups:
-    """A partition: ``ids[i]`` is the group of series ``i``, ``labels`` what each group has in common."""
+class Partition:
+    """Series in ``count`` groups: ``ids[i]`` is the group of series ``i``."""
 
-    ids: npt.NDArray[np.int64]
-    labels: LabelSets
+    def __init__(self, ids: npt.NDArray[np.int64], count: int) -> None:
+        self.ids = ids
+        self.count = count
 
     @cached_property
     def order(self) -> npt.NDArray[np.int64]:
@@ -37,16 +36,36 @@ class Groups:
     @cached_property
     def sizes(self) -> npt.NDArray[np.int64]:
         """How many series each group has."""
-        return np.bincount(self.ids, minlength=len(self.labels))
+        return np.bincount(self.ids, minlength=self.count)
 
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
         """Where each group begins in :attr:`order`."""
         return np.concatenate(([0], np.cumsum(self.sizes)[:-1])).astype(np.int64)
 
+    @cached_property
+    def by_size(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """The groups of each size: which these are ``(k,)``, and the series of each ``(k, size)``.
+
+        Groups of one size can be reduced together, which is much faster than one after the other.
+        """
+        found = []
+        for size in np.unique(self.sizes[self.sizes > 0]).tolist():
+            groups = np.flatnonzero(self.sizes == size)
+            found.append((groups, self.order[self.starts[groups][:, None] + np.arange(size)]))
+        return found
+
     def members(self) -> list[npt.NDArray[np.int64]]:
         """The series of each group."""
         return np.split(self.order, self.starts[1:])
+
+
+class Groups(Partition):
+    """Series in groups of which each has some labels in common."""
+
+    def __init__(self, ids: npt.NDArray[np.int64], labels: LabelSets) -> None:
+        super().__init__(ids, len(labels))
+        self.labels = labels
 
 
 class LabelSets:

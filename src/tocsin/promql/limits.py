@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Final
 
-from tocsin.errors import QueryCancelledError, QueryLimitError
+from tocsin.errors import NotQuickError, QueryCancelledError, QueryLimitError
+
+QUICK_S: Final = 0.005
+"""As long as the interpreter itself lets one thread run while others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +37,34 @@ class QueryStats:
 
 @dataclass(slots=True)
 class Budget:
-    """One query's account; every method raises when it is overdrawn, late or cancelled."""
+    """One query's account; every method raises when it is overdrawn, late or cancelled.
+
+    With ``quickly`` it is late after :data:`QUICK_S` of a processor's time, and when it would wait for a
+    disk or a network.
+    """
 
     limits: QueryLimits
     cancelled: threading.Event | None = None
+    quickly: bool = False
     stats: QueryStats = field(default_factory=QueryStats)
     started_s: float = field(default_factory=time.monotonic)
+    thread_started_s: float = field(default_factory=time.thread_time)
 
     def check(self) -> None:
         """Stop a query that was cancelled or has run out of time."""
         if self.cancelled is not None and self.cancelled.is_set():
             raise QueryCancelledError("query was canceled in expression evaluation")
+        if self.quickly and time.thread_time() - self.thread_started_s > QUICK_S:
+            raise NotQuickError(f"the query takes longer than {QUICK_S:g} s")
         if time.monotonic() - self.started_s > self.limits.timeout_s:
             raise QueryLimitError(
                 f"query timed out in expression evaluation: it may take {self.limits.timeout_s:g} s (timeout)"
             )
+
+    def wait(self) -> None:
+        """Stop a query that is to be quick and would wait now."""
+        if self.quickly:
+            raise NotQuickError("the query reads samples that are not in memory")
 
     def read(self, *, series: int, samples: int) -> None:
         """Account for what a selector brought."""

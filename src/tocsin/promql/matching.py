@@ -11,7 +11,7 @@ from tocsin.errors import QueryError
 from tocsin.model import METRIC_NAME, Labels
 from tocsin.promql.ast import Binary, Cardinality, Matching
 from tocsin.promql.labelsets import LabelSets
-from tocsin.promql.values import Bools, Floats, Ints, Vector
+from tocsin.promql.values import Bools, Floats, Ints, Vector, where_both
 
 _COMPARING: Final = frozenset({"==", "!=", ">", "<", ">=", "<="})
 _EXPLICIT: Final = (
@@ -101,9 +101,8 @@ def _braced(labels: Labels) -> str:
 
 
 def _paired(many: Vector, one: Vector, node: Binary) -> Pairs:
-    is_everywhere = many.present is None and one.present is None
-    present = None if is_everywhere else many.mask & one.mask
     labels = _result_labels(many, one, node)
+    present = where_both(many.present, one.present)
     return Pairs(labels, many.values, one.values, present, many.nameless)
 
 

@@ -11,7 +11,7 @@ from tocsin.model.columns import PADDING_MS
 from tocsin.promql.functions.base import RangeVector
 from tocsin.promql.labelsets import LabelSets, LabelSetsCache
 from tocsin.promql.limits import Budget
-from tocsin.promql.values import Bools, Floats, Ints, Vector, empty_vector
+from tocsin.promql.values import Bools, Floats, Ints, Vector, empty_vector, is_common
 from tocsin.promql.windows import Windows, as_slice, last_at_or_before, take_columns
 
 
@@ -38,10 +38,18 @@ def instant_values(
         values, present = parts[0]
     else:
         values = np.concatenate([part for part, _ in parts])
-        masks = [np.broadcast_to(True if mask is None else mask, part.shape) for part, mask in parts]
-        present = None if all(mask is None for _, mask in parts) else np.concatenate(masks)
+        present = _joined(parts)
     vector = Vector(labels, values)
     return vector if present is None else vector.with_present(present)
+
+
+def _joined(parts: Sequence[tuple[Floats, Bools | None]]) -> Bools | None:
+    """The masks of several blocks as one; None when everything exists."""
+    masks = [np.broadcast_to(True if mask is None else mask, part.shape) for part, mask in parts]
+    if all(is_common(mask) and (mask[0] == masks[0][0]).all() for mask in masks):
+        rows = sum(map(len, masks))
+        return None if masks[0][0].all() else np.broadcast_to(masks[0][:1], (rows, masks[0].shape[1]))
+    return np.concatenate(masks)
 
 
 def _look_up(
@@ -79,36 +87,31 @@ def range_windows(
     blocks = [block for block in blocks if block.values.size]
     if not blocks:
         return RangeVector(LabelSets([]), [])
-    parts: list[tuple[Columns, Ints | None]] = []
+    windows: list[tuple[Windows, slice | Ints]] = []
     offset = 0
     for block in blocks:
         for part, rows in _without_stale(block):
-            is_everything = len(blocks) == 1 and len(rows) == len(block.labels)
-            parts.append((part, None if is_everything else rows + offset))
+            if part.values.size:
+                place = slice(offset, offset + len(block.labels)) if rows is None else rows + offset
+                windows.append((Windows.over(part, ends_ms, range_ms, times_ms, budget), place))
         offset += len(block.labels)
-    windows = [
-        (Windows.over(part, ends_ms, range_ms, times_ms, budget), rows)
-        for part, rows in parts
-        if part.values.size
-    ]
     return RangeVector(cache.of([block.labels for block in blocks]), windows)
 
 
-def _without_stale(block: Columns) -> list[tuple[Columns, Ints]]:
+def _without_stale(block: Columns) -> list[tuple[Columns, Ints | None]]:
     """Take staleness markers out: the series that have some become ragged, the others stay as they are.
 
-    Returns blocks and which of the series each holds.
+    Returns blocks and which of the series each holds; None is all.
     """
-    everything = np.arange(len(block.labels))
     if not block.has_stale:
-        return [(block, everything)]
+        return [(block, None)]
     stale = stale_mask(np.ascontiguousarray(block.values))
     marked = stale.any(axis=1)
-    if not marked.any():
-        return [(block, everything)]
     rows = np.flatnonzero(marked)
-    parts = [(compacted(_rows(block, rows), ~stale[rows]), rows)]
-    if len(rows) < len(everything):
+    if not len(rows):
+        return [(block, None)]
+    parts: list[tuple[Columns, Ints | None]] = [(compacted(_rows(block, rows), ~stale[rows]), rows)]
+    if len(rows) < len(block.labels):
         clean = np.flatnonzero(~marked)
         parts.append((_rows(block, clean), clean))
     return parts

@@ -10,8 +10,18 @@ from typing import Final
 
 import numpy as np
 
-from tocsin.promql.values import Bools, Floats
-from tocsin.promql.windows import CHUNK_VALUES, Columns, take_columns
+from tocsin.promql.values import Bools, Floats, Ints
+from tocsin.promql.windows import Columns, take_columns
+
+_OVERFLOW: Final = 2.0**1023
+"""The greatest power of two that a double holds."""
+
+_NARROW: Final = 1e3
+"""Bounds within such a ratio of each other are close: of 32 digits, 3 more are not counted on."""
+
+_CANCELLED: Final = 1e-10
+"""Where a sum is less than this part of what its terms could have come to, the digits that cutting
+leaves over may be what counts: they carry 32 digits less those of the number of rows squared."""
 
 _SPREAD: Final = 1e20
 """Beyond this ratio of magnitudes within a series, differences of running sums lose small values:
@@ -39,17 +49,81 @@ def kahan(values: Floats, real: Bools | None = None) -> Floats:
 
 
 def compensated_sum(values: Floats) -> Floats:
-    """Sum along the first axis; an infinite sum is not compensated."""
-    rows, steps = len(values), values.shape[-1]
-    out = np.zeros(values.shape[1:])
-    chunk = max(1, CHUNK_VALUES * steps // max(1, values.size))
-    for start in range(0, steps if rows else 0, chunk):
-        out[..., start : start + chunk] = _halved(values[..., start : start + chunk])
-    return out
+    """Sum ``(…, rows, steps)`` along the rows; an infinite sum is not compensated."""
+    if not values.size:
+        return np.zeros((*values.shape[:-2], values.shape[-1]))
+    sums = CutSums(*cut_sums(values))
+    total = sums.total
+    columns = np.flatnonzero(sums.is_doubtful.any(axis=tuple(range(total.ndim - 1))))
+    if len(columns):
+        total[..., columns] = halved(np.moveaxis(values[..., columns], -2, 0))
+    return total
 
 
-def _halved(values: Floats) -> Floats:
-    """Add one half of the rows to the other until one is left."""
+class CutSums:
+    """Sums in two parts, and the largest that they could have come to; more can be added."""
+
+    def __init__(self, leading: Floats, rest: Floats, bound: Floats) -> None:
+        self._leading = leading
+        self._rest = rest
+        self._bound = bound
+        self._is_empty = np.zeros(len(leading), dtype=bool)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> CutSums:
+        """Sums of nothing yet."""
+        sums = cls(*np.zeros((3, *shape)))
+        sums._is_empty[:] = True
+        return sums
+
+    def add(self, places: Ints, leading: Floats, rest: Floats, bound: Floats) -> None:
+        """Add sums to those in some places, each of which is named once."""
+        is_empty = self._is_empty[places].all()
+        self._is_empty[places] = False
+        if is_empty:
+            self._leading[places], self._rest[places], self._bound[places] = leading, rest, bound
+            return
+        before = self._leading[places]
+        after = before + leading
+        self._rest[places] += two_sum_error(before, leading, after) + rest
+        self._leading[places] = after
+        self._bound[places] = np.maximum(self._bound[places], bound)
+
+    @property
+    def total(self) -> Floats:
+        """The sums."""
+        return np.asarray(self._leading + self._rest)
+
+    @property
+    def is_doubtful(self) -> Bools:
+        """Where the sum is infinite, or may have lost digits that count; adding one by one then tells."""
+        return np.asarray(~(np.abs(self.total) >= self._bound * _CANCELLED))
+
+
+def cut_sums(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """The sum of the leading digits of all rows, which is exact, that of the rest, and a bound of both.
+
+    Adding and subtracting a power of two above any sum cuts all values off at the same digit (Rump,
+    Ogita, Oishi: Accurate Floating-Point Summation, 2008). What could overflow gives NaN.
+    """
+    bound = np.maximum(values.max(axis=-2), -values.min(axis=-2)) * values.shape[-2]
+    largest = bound.max()
+    # One unit for all is much faster, and leaves enough digits unless magnitudes differ widely.
+    is_narrow = largest <= bound.min() * _NARROW
+    unit = _power_above(largest) if is_narrow else _power_above(bound)[..., None, :]
+    leading = values + unit
+    leading -= unit
+    total = leading.sum(axis=-2)
+    return total, np.subtract(values, leading, out=leading).sum(axis=-2), bound
+
+
+def _power_above(bound: Floats) -> Floats:
+    """Twice the power of two next above; NaN where that could overflow."""
+    return np.asarray(np.ldexp(np.where(bound < _OVERFLOW / 4, 2.0, np.nan), np.frexp(bound)[1]))
+
+
+def halved(values: Floats) -> Floats:
+    """Sum along the first axis by adding one half to the other until one row is left."""
     lost = np.zeros((len(values), *(1,) * (values.ndim - 1)))
     while len(values) > 1:
         half = len(values) // 2

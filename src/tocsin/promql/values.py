@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from tocsin.promql.labelsets import LabelSets
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Rows = slice | Ints
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,43 @@ class Vector:
         return Vector(
             self.labels.take(rows),
             self.values[rows],
-            None if self.present is None else self.present[rows],
+            None if self.present is None else rows_of(self.present, rows),
             None if self.nameless is None else self.nameless[rows],
         )
 
     def with_present(self, present: Bools) -> Vector:
         """The same values of which only some exist; series without any are left out."""
-        if present.all():
+        distinct = present[:1] if is_common(present) else present
+        if distinct.all():
             return replace(self, present=None)
-        alive = present.any(axis=1)
+        alive = distinct.any(axis=1)
         kept = replace(self, present=present)
-        return kept if alive.all() else kept.take(np.flatnonzero(alive))
+        return kept if alive.all() else kept.take(np.flatnonzero(alive) if alive.any() else _NO_ROWS)
+
+
+def is_common(mask: Bools) -> bool:
+    """Whether all series have the same mask: one row that stands for all, as broadcasting makes it.
+
+    Series that are sampled together exist at the same steps, which saves looking at each.
+    """
+    return mask.strides[0] == 0
+
+
+def rows_of(mask: Bools, rows: Ints) -> Bools:
+    """Some rows of a mask; one that all series have in common stays so."""
+    return np.broadcast_to(mask[:1], (len(rows), mask.shape[1])) if is_common(mask) else mask[rows]
+
+
+def where_both(mask: Bools | None, other: Bools | None) -> Bools | None:
+    """Where both exist; None is everywhere."""
+    if mask is None or other is None:
+        return other if mask is None else mask
+    if is_common(mask) and is_common(other):
+        return np.broadcast_to(mask[:1] & other[:1], mask.shape)
+    return mask & other
+
+
+_NO_ROWS: Final = np.empty(0, dtype=np.int64)
 
 
 Value = Scalar | String | Vector

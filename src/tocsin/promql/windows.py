@@ -8,6 +8,7 @@ same for both, by broadcasting.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,11 +20,14 @@ from tocsin.model import Columns as Samples
 from tocsin.promql.limits import Budget
 from tocsin.promql.values import Bools, Floats, Ints
 
-CHUNK_VALUES: Final = 1 << 16
-"""Values worked on at a time: half a megabyte, so that intermediate results stay in the cache."""
+CHUNK_VALUES: Final = 1 << 18
+"""Values worked on at a time: two megabytes, so that intermediate results stay in the cache."""
 
 EXPANDED_VALUES: Final = 1 << 20
 """Values at a time where every window is written out."""
+
+_MAX_CUTS: Final = 6
+_FEW_VALUES: Final = 1 << 16
 
 Columns = slice | Ints
 Kernel = Callable[..., Floats]
@@ -71,6 +75,22 @@ def take_columns(matrix: Floats, index: Columns) -> Floats:
     return np.take_along_axis(matrix, index, axis=1)
 
 
+def difference_of_columns(matrix: Floats, index: Columns, other: Columns) -> Floats:
+    """``matrix[:, index] - matrix[:, other]`` of a contiguous matrix.
+
+    Where one index is the other shifted, all values are subtracted as one row: NumPy takes as long to
+    begin another row as for a thousand more values.
+    """
+    if not (isinstance(index, slice) and isinstance(other, slice) and index.start >= other.start):
+        return take_columns(matrix, index) - take_columns(matrix, other)
+    shift = index.start - other.start
+    flat = matrix.ravel()
+    kept = len(flat) - shift
+    difference = np.empty(matrix.shape)
+    np.subtract(flat[shift:], flat[:kept], out=difference.ravel()[:kept])
+    return difference[:, other]
+
+
 @dataclass(frozen=True)
 class Windows:
     """The windows of all steps over one block of series without staleness markers.
@@ -95,6 +115,22 @@ class Windows:
         stop = last_at_or_before(block.timestamps_ms, ends_ms)
         first = last_at_or_before(block.timestamps_ms, ends_ms - range_ms)
         return cls(block.timestamps_ms, block.values, first, stop, ends_ms, range_ms, times_ms, budget)
+
+    @property
+    def contiguous(self) -> Windows:
+        """The same with values that stand in memory without gaps."""
+        return (
+            self if self.values.flags.c_contiguous else self._with_values(np.ascontiguousarray(self.values))
+        )
+
+    def _with_values(self, values: Floats) -> Windows:
+        """Values of other series that are sampled at the same times, or of some of these."""
+        part = replace(self, values=values)
+        # What depends on times alone is computed once for all.
+        for name in ("counts", "widest", "first_columns", "last_columns", "edges"):
+            if self.is_shared:
+                part.__dict__[name] = getattr(self, name)
+        return part
 
     @property
     def is_shared(self) -> bool:
@@ -153,11 +189,7 @@ class Windows:
     def rows(self, rows: slice | Ints) -> Windows:
         """Some of the series."""
         if self.is_shared:
-            part = replace(self, values=self.values[rows])
-            # What depends on times alone is computed once for all parts.
-            for name in ("counts", "widest", "first_columns", "last_columns", "edges"):
-                part.__dict__[name] = getattr(self, name)
-            return part
+            return self._with_values(self.values[rows])
         return replace(
             self,
             timestamps_ms=self.timestamps_ms[rows],
@@ -176,29 +208,42 @@ class Windows:
             times_ms=self.times_ms[steps],
         )
 
-    def present(self, minimum: int = 1) -> Bools | None:
-        """Which windows have enough samples; None when all have."""
-        enough = self.counts >= minimum
-        return None if enough.all() else np.broadcast_to(enough, self.shape)
+    def pieces(
+        self, kernel: Kernel, scalars: list[Floats], into: Floats | None
+    ) -> Iterator[tuple[slice, Floats]]:
+        """Apply a kernel to all windows, some series at a time: which these are, and their results.
 
-    def map(self, kernel: Kernel, scalars: list[Floats]) -> Floats:
-        """Apply a kernel to all windows, some series at a time.
-
-        The kernel gets windows and scalars of shape ``(k,)`` and returns ``(n, k)``; what it makes
-        of windows with too few samples does not matter.
+        The kernel gets windows and scalars of shape ``(k,)`` and returns ``(n, k)``; what it makes of
+        windows with too few samples does not matter. Results are written to ``into`` when it is given.
         """
+        parts = [_Part(self, steps, kernel, scalars) for steps in self._even_steps()]
+        for rows in self._row_chunks():
+            self.budget.check()
+            out = np.empty((rows.stop - rows.start, self.shape[1])) if into is None else into[rows]
+            for part in parts:
+                out[:, part.steps] = part.results(rows)
+            yield rows, out
+
+    def _row_chunks(self) -> Iterator[slice]:
+        """Cut the series into parts small enough for the cache."""
         rows, steps = self.shape
-        self.budget.hold(rows * steps)
-        out = np.empty((rows, steps))
-        if not out.size or not self.values.size:
-            return out
-        chunk = max(1, CHUNK_VALUES // max(steps, self.values.shape[1]))
-        with np.errstate(all="ignore"):
-            for start in range(0, rows, chunk):
-                self.budget.check()
-                part = slice(start, start + chunk)
-                out[part] = kernel(self.rows(part), *scalars)
-        return out
+        chunk = max(1, CHUNK_VALUES // max(steps, self.values.shape[1], 1))
+        for start in range(0, rows, chunk):
+            yield slice(start, min(start + chunk, rows))
+
+    def _even_steps(self) -> list[slice]:
+        """Cut the steps so that the bounds of windows advance evenly within each part, if a few cuts do.
+
+        They do not at the beginning and the end of the samples. Columns that are evenly spaced are slices,
+        which saves copies; of a few values these cost less than another call of the kernel.
+        """
+        if not self.is_shared or self.values.size < _FEW_VALUES:
+            return [slice(None)]
+        bends = np.flatnonzero((np.diff(self.first, 2) != 0) | (np.diff(self.stop, 2) != 0)) + 1
+        cuts = [0, *bends.tolist(), len(self.times_ms)]
+        if len(cuts) > _MAX_CUTS:
+            return [slice(None)]
+        return [slice(start, stop) for start, stop in itertools.pairwise(cuts)]
 
     def expanded(self) -> Iterator[Expanded]:
         """Write all windows out, some at a time."""
@@ -251,21 +296,50 @@ class Windows:
         chunk = max(1, self.widest * steps // advance)
         for start in range(0, steps, chunk):
             part = slice(start, start + chunk)
-            first, stop = self.first[part], self.stop[part]
-            columns = slice(int(first.min()), int(stop.max()))
-            local = replace(
-                self.steps(part),
-                timestamps_ms=self.timestamps_ms[columns],
-                values=self.values[:, columns],
-                first=first - columns.start,
-                stop=stop - columns.start,
-            )
-            yield part, local
+            yield part, self.cut(part)
+
+    def cut(self, steps: slice) -> Windows:
+        """Some of the steps, with just the columns that they need."""
+        part = self.steps(steps)
+        if not self.is_shared or not len(part.times_ms):
+            return part
+        columns = slice(int(part.first.min()), int(part.stop.max()))
+        return replace(
+            part,
+            timestamps_ms=self.timestamps_ms[columns],
+            values=self.values[:, columns],
+            first=part.first - columns.start,
+            stop=part.stop - columns.start,
+        )
 
     @property
     def is_cheap_to_write_out(self) -> bool:
         """Whether writing all windows out takes hardly more than reading the samples."""
         return self.widest * len(self.times_ms) <= 4 * int(self.values.shape[1])
+
+
+class _Part:
+    """Some of the steps, to which a kernel is applied."""
+
+    def __init__(self, windows: Windows, steps: slice, kernel: Kernel, scalars: list[Floats]) -> None:
+        self.steps = steps
+        self._windows = windows.cut(steps)
+        self._kernel = kernel
+        self._scalars = [scalar[steps] for scalar in scalars]
+        rows, count = self._windows.shape
+        # So few steps are not worth a call for each chunk of series.
+        is_small = rows * max(count, self._windows.values.shape[1]) < CHUNK_VALUES
+        self._all = self._compute(slice(0, rows)) if is_small else None
+
+    def results(self, rows: slice) -> Floats:
+        """What the kernel makes of some series."""
+        return self._compute(rows) if self._all is None else self._all[rows]
+
+    def _compute(self, rows: slice) -> Floats:
+        if not self._windows.values.size:
+            return np.full((rows.stop - rows.start, len(self._windows.times_ms)), np.nan)
+        with np.errstate(all="ignore"):
+            return self._kernel(self._windows.rows(rows), *self._scalars)
 
 
 @dataclass(frozen=True, slots=True)

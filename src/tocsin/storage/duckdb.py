@@ -116,6 +116,11 @@ class DuckDBStorage:
 
     # Reading
 
+    @property
+    def memory_start_ms(self) -> int:
+        """From this time on samples are in memory: selecting them waits for no disk and no network."""
+        return self._head.start_ms
+
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Columns]:
         """Samples of the series that satisfy all matchers, with ``start_ms <= t <= end_ms``."""
         if start_ms >= self._head.start_ms:

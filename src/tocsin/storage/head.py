@@ -156,6 +156,11 @@ class Head:
 
     # Reading
 
+    @property
+    def memory_start_ms(self) -> int:
+        """From this time on samples are in memory: selecting them waits for no disk and no network."""
+        return self.start_ms
+
     def metadata(self) -> Mapping[str, MetricMetadata]:
         """Type, help and unit by metric family."""
         with self._lock:

@@ -11,6 +11,11 @@ from tocsin.model import Columns, Labels, Matcher, MetricMetadata, SampleBatch
 class Queryable(Protocol):
     """The reading side. Every method may be called from any thread and sees a consistent state."""
 
+    @property
+    def memory_start_ms(self) -> int:
+        """From this time on samples are in memory: selecting them waits for no disk and no network."""
+        ...
+
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Columns]:
         """Samples of the series that satisfy all matchers, with ``start_ms <= t <= end_ms``.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, cast
 
 import numpy as np
@@ -13,19 +14,17 @@ from tocsin.promql.annotations import Annotations
 from tocsin.promql.ast import Call, Expr, StringLiteral, ValueType
 from tocsin.promql.labelsets import LabelSets
 from tocsin.promql.limits import Budget
-from tocsin.promql.values import Floats, Ints, Span, Steps, Value, Vector, empty_vector
+from tocsin.promql.streams import Stream
+from tocsin.promql.values import Bools, Floats, Rows, Span, Steps, Value, Vector
 from tocsin.promql.windows import Kernel, Windows
 
 
 @dataclass(frozen=True, slots=True)
 class RangeVector:
-    """A selection of ranges: windows over blocks, and which of the series each block holds.
-
-    A block that holds all series, in order, has None for its rows.
-    """
+    """A selection of ranges: windows over blocks, and which of the series each block holds."""
 
     labels: LabelSets
-    blocks: Sequence[tuple[Windows, Ints | None]]
+    blocks: Sequence[tuple[Windows, Rows]]
 
 
 class Evaluation(Protocol):
@@ -67,6 +66,14 @@ class Evaluation(Protocol):
         """Evaluate an instant vector to the times of its samples, in seconds."""
         ...
 
+    def stream(self, expr: Expr) -> Stream:
+        """Evaluate an instant vector piece by piece."""
+        ...
+
+    def without_names(self, labels: LabelSets) -> tuple[LabelSets, Bools | None]:
+        """Labels without metric names, and which series are to lose theirs at the end."""
+        ...
+
     def drop_names(self, vector: Vector, *, strict: bool = False) -> Vector:
         """Remove the metric names now, or at the end when that is delayed.
 
@@ -81,7 +88,7 @@ class Function:
 
     Of its arguments the last may be optional or repeated: ``variadic`` says how many more than
     ``len(arguments) - 1`` there may be at most, -1 that there is no bound, and 0 that their number
-    is fixed.
+    is fixed. ``stream``, where there is one, evaluates a call piece by piece.
     """
 
     name: str
@@ -92,6 +99,7 @@ class Function:
     variadic: int = 0
     experimental: bool = False
     needs_native_histograms: bool = False
+    stream: Callable[[Evaluation, Call], Stream] | None = None
 
     @property
     def argument_counts(self) -> tuple[int, float]:
@@ -117,7 +125,7 @@ def elementwise(name: str, summary: str, compute: Callable[[Floats], Floats]) ->
     return Function(name, (VECTOR,), VECTOR, summary, evaluate)
 
 
-Check = Callable[[Evaluation, list[Floats], Vector], None]
+Check = Callable[[Evaluation, list[Floats], LabelSets], None]
 
 
 def over_ranges(
@@ -133,35 +141,56 @@ def over_ranges(
 ) -> Function:
     """A function of each window by itself, given as a kernel from windows and scalars to values.
 
-    Windows with fewer than ``minimum`` samples have no result. ``check`` sees scalars and result.
+    Windows with fewer than ``minimum`` samples have no result. ``check`` sees the scalars, and the labels
+    of the series that have results.
     """
     position = arguments.index(MATRIX)
 
-    def evaluate(evaluation: Evaluation, call: Call) -> Vector:
+    def named(evaluation: Evaluation, call: Call) -> Stream:
         scalars = [evaluation.scalar(a) for i, a in enumerate(call.arguments) if i != position]
         ranges = evaluation.ranges(call.arguments[position])
-        if not ranges.blocks:
-            return empty_vector(evaluation.steps.count)
-        vector = _evaluate_blocks(ranges, kernel, scalars, minimum)
-        if check is not None:
-            check(evaluation, scalars, vector)
+        stream = _stream(ranges, kernel, scalars, evaluation.steps.count, minimum)
+        if check is not None and (labels := stream.present_labels):
+            check(evaluation, scalars, labels)
+        return stream
+
+    def evaluate(evaluation: Evaluation, call: Call) -> Vector:
+        vector = named(evaluation, call).collected()
         return vector if keeps_name else evaluation.drop_names(vector, strict=True)
 
-    return Function(name, arguments, VECTOR, summary, evaluate, experimental=experimental)
+    def stream(evaluation: Evaluation, call: Call) -> Stream:
+        found = named(evaluation, call)
+        if keeps_name:
+            return found
+        labels, nameless = evaluation.without_names(found.labels)
+        if not labels.distinct:
+            return Stream.of(evaluation.drop_names(found.collected(), strict=True))
+        return replace(found, labels=labels, nameless=nameless)
+
+    return Function(name, arguments, VECTOR, summary, evaluate, experimental=experimental, stream=stream)
 
 
-def _evaluate_blocks(ranges: RangeVector, kernel: Kernel, scalars: list[Floats], minimum: int) -> Vector:
-    """The results of all blocks as one vector, without the series that have none."""
-    if ranges.blocks[0][1] is None:
-        block = ranges.blocks[0][0]
-        vector, present = Vector(ranges.labels, block.map(kernel, scalars)), block.present(minimum)
-        return vector if present is None else vector.with_present(present)
-    shape = (len(ranges.labels), ranges.blocks[0][0].shape[1])
-    values, present = np.empty(shape), np.zeros(shape, dtype=bool)
-    for block, rows in ranges.blocks:
-        values[rows] = block.map(kernel, scalars)
-        present[rows] = block.counts >= minimum
-    return Vector(ranges.labels, values).with_present(present)
+def _stream(ranges: RangeVector, kernel: Kernel, scalars: list[Floats], steps: int, minimum: int) -> Stream:
+    """The results of all blocks."""
+    shape = (len(ranges.labels), steps)
+    sources = [(rows, partial(block.pieces, kernel, scalars)) for block, rows in ranges.blocks]
+    for block, _ in ranges.blocks:
+        block.budget.hold(shape[0] * steps)
+    return Stream(ranges.labels, steps, sources, _presence(ranges, shape, minimum))
+
+
+def _presence(ranges: RangeVector, shape: tuple[int, int], minimum: int) -> Bools | None:
+    """Which windows have enough samples; None when all have."""
+    enough = [block.counts >= minimum for block, _ in ranges.blocks]
+    if enough and sum(len(block.values) for block, _ in ranges.blocks) == shape[0]:
+        if all(each.all() for each in enough):
+            return None
+        if all(each.ndim == 1 and (each == enough[0]).all() for each in enough):
+            return np.broadcast_to(enough[0], shape)
+    present = np.zeros(shape, dtype=bool)
+    for (_, rows), each in zip(ranges.blocks, enough, strict=True):
+        present[rows] = each
+    return present
 
 
 def text(expr: Expr) -> str:

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 
 from tocsin.promql.functions.base import Evaluation, Function, over_ranges
+from tocsin.promql.labelsets import LabelSets
 from tocsin.promql.sums import RunningSums
-from tocsin.promql.values import Floats, Vector
-from tocsin.promql.windows import Columns, Expanded, Windows, as_slice, take_columns
+from tocsin.promql.values import Bools, Floats, Ints
+from tocsin.promql.windows import Columns, Expanded, Windows, as_slice, difference_of_columns, take_columns
 
 _CLOSE_ENOUGH: Final = 1.1
 """A window is extrapolated to a boundary nearer than this many average sample intervals."""
@@ -23,11 +24,13 @@ def extrapolated(windows: Windows, *, is_counter: bool, is_rate: bool) -> Floats
 
     Counters are corrected for resets and not extrapolated below zero.
     """
+    windows = windows.contiguous
     first, last = windows.first_columns, windows.last_columns
     earliest = windows.values_at(first)
-    change = windows.values_at(last) - earliest
-    if is_counter:
-        _add_resets(windows, change)
+    change = difference_of_columns(windows.values, last, first)
+    rising = _rising(windows) if is_counter else None
+    if rising is not None:
+        _add_resets(windows, np.flatnonzero(~rising), change)
     first_ms, last_ms = windows.times_at(first), windows.times_at(last)
     to_start = (first_ms - (windows.ends_ms - windows.range_ms)) / 1000
     to_end = (windows.ends_ms - last_ms) / 1000
@@ -36,36 +39,83 @@ def extrapolated(windows: Windows, *, is_counter: bool, is_rate: bool) -> Floats
     to_start = np.where(to_start >= average * _CLOSE_ENOUGH, average / 2, to_start)
     to_end = np.where(to_end >= average * _CLOSE_ENOUGH, average / 2, to_end)
     factor = (sampled + to_start + to_end) / sampled
-    if is_counter and _may_reach_zero(earliest, change, sampled[windows.counts > 1], to_start):
-        to_zero = sampled * (earliest / change)
-        reaches_zero = (change > 0) & (earliest >= 0) & (to_zero < to_start)
-        factor = np.where(reaches_zero, (sampled + to_zero + to_end) / sampled, factor)
+    if rising is not None:
+        rows = _rows_that_may_reach_zero(windows, rising, sampled[windows.counts > 1], to_start)
+        _stop_at_zero(earliest, change, rows, (sampled, to_start, to_end))
     if is_rate:
         factor = factor / (windows.range_ms / 1000)
     change *= factor
     return change
 
 
-def _may_reach_zero(earliest: Floats, change: Floats, sampled: Floats, to_start: Floats) -> bool:
-    """Whether some counter may have started within its window; False only when none has."""
-    lowest = earliest.min(initial=np.inf) * sampled.min(initial=np.inf)
-    return not lowest > change.max(initial=0.0) * to_start.max(initial=0.0)
+def _rising(windows: Windows) -> Bools:
+    """Which series never fall; those with NaN, or padding behind their samples, are not among them."""
+    flat = windows.values.ravel()
+    rises = np.ones(windows.values.shape, dtype=bool)
+    np.greater_equal(flat[1:], flat[:-1], out=rises.ravel()[:-1])
+    return np.asarray(rises[:, :-1].all(axis=1))
 
 
-def _add_resets(windows: Windows, change: Floats) -> None:
-    """Add the values lost by counter resets within each window."""
-    before, after = windows.values[:, :-1], windows.values[:, 1:]
-    is_reset = after < before
-    rows = np.flatnonzero(is_reset.any(axis=1))
+def _rows_that_may_reach_zero(windows: Windows, rising: Bools, sampled: Floats, to_start: Floats) -> Ints:
+    """The counters that may have started within a window; all that have are among them."""
+    lowest, highest = windows.values[:, 0], windows.values[:, -1]
+    longest, shortest = to_start.max(initial=0.0), sampled.min(initial=np.inf)
+    return np.flatnonzero(~(rising & (lowest * shortest > (highest - lowest) * longest)))
+
+
+def _stop_at_zero(earliest: Floats, change: Floats, rows: Ints, spans: tuple[Floats, Floats, Floats]) -> None:
+    """Take back what extrapolation to a window's start will add below zero.
+
+    ``spans`` are the seconds with samples, and those before and after them.
+    """
+    gained, start = change[rows], earliest[rows]
+    spans_of_rows = [span if span.ndim == 1 else span[rows] for span in spans]
+    sampled, to_start, to_end = spans_of_rows
+    reaches_zero = (start * sampled < gained * to_start) & (start >= 0) & (gained > 0)
+    at_rows, steps = np.divmod(np.flatnonzero(reaches_zero), reaches_zero.shape[1])
+    sampled, to_start, to_end = (
+        np.broadcast_to(span, gained.shape)[at_rows, steps] for span in spans_of_rows
+    )
+    gained, start = gained[at_rows, steps], start[at_rows, steps]
+    to_zero = sampled * (start / gained)
+    change[rows[at_rows], steps] = gained * ((sampled + to_zero + to_end) / (sampled + to_start + to_end))
+
+
+def _add_resets(windows: Windows, rows: Ints, change: Floats) -> None:
+    """Add the values that some series lost by counter resets within each window."""
     if not len(rows):
         return
+    values = windows.values[rows]
+    before, after = values[:, :-1], values[:, 1:]
+    is_reset = after < before
+    at_rows, columns = np.divmod(np.flatnonzero(is_reset), is_reset.shape[1])
+    if windows.is_shared:
+        affected = _steps_with_both(windows, columns)
+        if int((affected[1] - affected[0]).sum()) <= change.size // 4:
+            _add_to_runs(change, rows[at_rows], affected, before[at_rows, columns])
+            return
     part = windows.rows(rows)
-    lost = np.zeros(part.values.shape)
-    np.copyto(lost[:, 1:], before[rows], where=is_reset[rows])
+    lost = np.zeros(values.shape)
+    np.copyto(lost[:, 1:], before, where=is_reset)
     if np.isfinite(lost).all():
         change[rows] += RunningSums(lost).between(*_inner_edges(part))
     else:
         change[rows] += part.map_expanded(_resets_one_by_one)
+
+
+def _steps_with_both(windows: Windows, columns: Ints) -> tuple[Ints, Ints]:
+    """The steps (first, stop) whose windows hold each of some columns and the one after it."""
+    first = np.searchsorted(windows.stop, columns + 2)
+    stop = np.searchsorted(windows.first, columns, side="right")
+    return first, np.maximum(first, stop)
+
+
+def _add_to_runs(change: Floats, rows: Ints, steps: tuple[Ints, Ints], added: Floats) -> None:
+    """Add a number to each of some runs of steps, which may overlap."""
+    first, stop = steps
+    lengths = stop - first
+    places = np.arange(int(lengths.sum())) + np.repeat(first - (np.cumsum(lengths) - lengths), lengths)
+    np.add.at(change, (np.repeat(rows, lengths), places), np.repeat(added, lengths))
 
 
 def _inner_edges(windows: Windows) -> tuple[Columns, Columns]:
@@ -107,10 +157,8 @@ def _gained(windows: Windows, running: Floats) -> Floats:
     return take_columns(running, windows.last_columns) - take_columns(running, windows.first_columns)
 
 
-def _hint_at_gauges(evaluation: Evaluation, _: list[Floats], vector: Vector) -> None:
-    if not len(vector.labels):
-        return
-    for name in sorted(vector.labels.metric_names):
+def _hint_at_gauges(evaluation: Evaluation, _: list[Floats], labels: LabelSets) -> None:
+    for name in sorted(labels.metric_names):
         if name and not name.endswith(_COUNTER_SUFFIXES):
             evaluation.annotations.info(
                 f'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "{name}"'

@@ -13,20 +13,35 @@ from tocsin.errors import QueryError
 from tocsin.model.columns import PADDING_MS
 from tocsin.promql.functions.base import MATRIX, SCALAR, Evaluation, Function, over_ranges
 from tocsin.promql.functions.variance import variance
+from tocsin.promql.labelsets import LabelSets
 from tocsin.promql.quantiles import quantile_of_sorted, warn_of_quantiles
-from tocsin.promql.sums import RunningSums, kahan, needs_care
-from tocsin.promql.values import Bools, Floats, Vector
+from tocsin.promql.sums import RunningSums, compensated_sum, kahan, needs_care
+from tocsin.promql.values import Bools, Floats
 from tocsin.promql.windows import Expanded, Windows, take_columns
+
+_FEW_STEPS: Final = 4
+"""Up to so many windows are summed up one by one, which takes less than running sums over all samples."""
 
 
 def total(windows: Windows) -> Floats:
     """The sum of each window."""
+    if windows.is_shared and len(windows.times_ms) <= _FEW_STEPS:
+        return _one_by_one(windows)
     return _with_care(windows, _running_total, lambda part: kahan(part.values, part.real))
 
 
 def mean(windows: Windows) -> Floats:
     """The average of each window; does not overflow where the sum would."""
+    if windows.is_shared and len(windows.times_ms) <= _FEW_STEPS:
+        means = _one_by_one(windows) / windows.counts
+        if np.isfinite(means).all():
+            return means
     return _with_care(windows, lambda part: _running_total(part) / part.counts, _mean_one_by_one)
+
+
+def _one_by_one(windows: Windows) -> Floats:
+    bounds = zip(windows.first.tolist(), windows.stop.tolist(), strict=True)
+    return np.stack([compensated_sum(windows.values[:, first:stop].T) for first, stop in bounds], axis=1)
 
 
 def _running_total(windows: Windows) -> Floats:
@@ -173,18 +188,15 @@ def _spelled(windows: Windows, values: np.ndarray) -> Floats:
     return np.broadcast_to(values, windows.shape).astype(np.float64)
 
 
-def _check_factors(_: Evaluation, scalars: list[Floats], vector: Vector) -> None:
-    if not len(vector.labels):
-        return
+def _check_factors(_: Evaluation, scalars: list[Floats], __: LabelSets) -> None:
     for kind, factors in zip(("smoothing", "trend"), scalars, strict=True):
         for factor in factors.tolist():
             if factor <= 0 or factor >= 1:
                 raise QueryError(f"invalid {kind} factor. Expected: 0 < factor < 1, got: {factor:f}")
 
 
-def _check_phi(evaluation: Evaluation, scalars: list[Floats], vector: Vector) -> None:
-    if len(vector.labels):
-        warn_of_quantiles(evaluation.annotations, scalars[0])
+def _check_phi(evaluation: Evaluation, scalars: list[Floats], _: LabelSets) -> None:
+    warn_of_quantiles(evaluation.annotations, scalars[0])
 
 
 def _over_time(
