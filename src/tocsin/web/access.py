@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 _ALWAYS_OPEN: Final = frozenset({"/-/healthy", "/-/ready"})
@@ -33,6 +34,7 @@ def _hostname(host: str) -> str:
     return name.lower()
 
 
+@lru_cache(maxsize=64)
 def _is_loopback(hostname: str) -> bool:
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True

@@ -29,7 +29,7 @@ class Parameters:
     @classmethod
     async def of(cls, request: Request) -> Parameters:
         """The parameters of the URL, and of the form when one was posted."""
-        values = {name: request.query_params.getlist(name) for name in request.query_params}
+        values = parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if request.method == "POST":
             for name, texts in (await _form(request)).items():
                 values.setdefault(name, []).extend(texts)

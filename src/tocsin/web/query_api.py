@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from itertools import compress, islice
-from typing import Any, Final, TypedDict
+from collections.abc import Hashable, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Final, Protocol, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tocsin.errors import UsageError
-from tocsin.model import Labels
 from tocsin.promql import QueryLimits, QueryStats, Result
+from tocsin.promql.values import is_common
 from tocsin.web.parameters import Parameters
-from tocsin.web.points import number_texts, point_starts, points, time_texts
+from tocsin.web.points import number_texts, point_lists, time_text
 from tocsin.web.responses import success
 from tocsin.web.services import Services
 
@@ -31,6 +31,10 @@ MAX_STEPS: Final = 11_000
 class _Options(TypedDict):
     limits: QueryLimits
     lookback_ms: int | None
+
+
+class _Evaluate(Protocol):
+    def __call__(self, *, cancelled: threading.Event | None, quickly: bool) -> Result: ...
 
 
 class QueryApi:
@@ -56,7 +60,8 @@ class QueryApi:
         return await self._answer(
             request,
             parameters,
-            lambda cancelled: engine.instant(query, at_ms, cancelled=cancelled, **options),
+            partial(engine.instant, query, at_ms, **options),
+            query,
         )
 
     async def range(self, request: Request) -> Response:
@@ -70,7 +75,8 @@ class QueryApi:
         return await self._answer(
             request,
             parameters,
-            lambda cancelled: engine.range(query, start_ms, end_ms, step_ms, cancelled=cancelled, **options),
+            partial(engine.range, query, start_ms, end_ms, step_ms, **options),
+            (query, end_ms - start_ms, step_ms),
         )
 
     def _options(self, parameters: Parameters) -> _Options:
@@ -81,19 +87,19 @@ class QueryApi:
         return {"limits": limits, "lookback_ms": parameters.duration_ms("lookback_delta")}
 
     async def _answer(
-        self, request: Request, parameters: Parameters, evaluate: Callable[[threading.Event], Result]
+        self, request: Request, parameters: Parameters, evaluate: _Evaluate, question: Hashable
     ) -> Response:
         limit = parameters.count("limit") or None
         wants_stats = parameters.optional("stats") is not None
 
-        def work(cancelled: threading.Event) -> Response:
-            result = evaluate(cancelled)
+        def work(cancelled: threading.Event | None, *, quickly: bool) -> Response:
+            result = evaluate(cancelled=cancelled, quickly=quickly)
             data = result_data(result, limit)
             if wants_stats:
                 data["stats"] = _stats(result.stats)
             return success(data, _warnings(result, limit), result.infos)
 
-        return await self._services.queries.run(request, work)
+        return await self._services.queries.answer(request, work, question)
 
 
 def _warnings(result: Result, limit: int | None) -> Sequence[str]:
@@ -132,21 +138,23 @@ def result_data(result: Result, limit: int | None = None) -> dict[str, Any]:
         case "scalar":
             return {"resultType": "scalar", "result": _point(result, 0)}
         case "string":
-            time = orjson.Fragment(time_texts(result.timestamps_ms[:1])[0])
-            return {"resultType": "string", "result": [time, result.string]}
+            return {"resultType": "string", "result": [_time(result), result.string]}
         case "vector":
             return {"resultType": "vector", "result": _vector(result, limit)}
         case _:
             return {"resultType": "matrix", "result": _matrix(result, limit)}
 
 
+def _time(result: Result) -> orjson.Fragment:
+    return orjson.Fragment(time_text(int(result.timestamps_ms[0])))
+
+
 def _point(result: Result, row: int) -> list[Any]:
-    time = orjson.Fragment(time_texts(result.timestamps_ms[:1])[0])
-    return [time, number_texts(result.values[row, :1])[0].decode()]
+    return [_time(result), number_texts(result.values[row, :1])[0].decode()]
 
 
 def _vector(result: Result, limit: int | None) -> list[dict[str, Any]]:
-    time = orjson.Fragment(time_texts(result.timestamps_ms[:1])[0])
+    time = _time(result)
     texts = number_texts(result.values[:limit, 0])
     return [
         {"metric": dict(labels.pairs), "value": [time, text.decode()]}
@@ -155,20 +163,18 @@ def _vector(result: Result, limit: int | None) -> list[dict[str, Any]]:
 
 
 def _matrix(result: Result, limit: int | None) -> list[dict[str, Any]]:
-    if result.timestamps_ms.ndim > 1:
-        own = islice(result.series(), limit)
-        return [_series(labels, point_starts(times_ms), values) for labels, times_ms, values in own]
-    shared = point_starts(result.timestamps_ms)
-    if result.present is None:
-        rows = zip(result.labels[:limit], result.values[:limit], strict=True)
-        return [_series(labels, shared, values) for labels, values in rows]
-    masked = zip(result.labels[:limit], result.values[:limit], result.present[:limit], strict=True)
     return [
-        _series(labels, list(compress(shared, present.tolist())), values[present])
-        for labels, values, present in masked
+        {"metric": dict(labels.pairs), "values": orjson.Fragment(points)}
+        for labels, points in zip(result.labels[:limit], _point_lists(result, limit), strict=True)
     ]
 
 
-def _series(labels: Labels, starts: Sequence[bytes], values: npt.NDArray[np.float64]) -> dict[str, Any]:
-    fragment = orjson.Fragment(b"[" + points(starts, values) + b"]") if starts else []
-    return {"metric": dict(labels.pairs), "values": fragment}
+def _point_lists(result: Result, limit: int | None) -> list[bytes]:
+    times_ms, values, present = result.timestamps_ms, result.values[:limit], result.present
+    if times_ms.ndim > 1:
+        own = islice(result.series(), limit)
+        return [point_lists(times_ms, values[None])[0] for _, times_ms, values in own]
+    if present is not None and is_common(present):
+        columns = np.flatnonzero(present[0])
+        return point_lists(times_ms[columns], values[:, columns])
+    return point_lists(times_ms, values, None if present is None else present[:limit])

@@ -1,21 +1,38 @@
-"""Queries in threads, a few at a time, given up when nobody waits for them any more."""
+"""Queries in threads, a few at a time, given up when nobody waits for them any more.
+
+Queries that are known to be quick are answered at once on the event loop: two changes of threads would
+take longer than they do.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from starlette.requests import Request
 
-from tocsin.errors import QueryLimitError
+from tocsin.errors import NotQuickError, QueryLimitError
+from tocsin.promql import QUICK_S
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _DISCONNECT_CHECK_S: Final = 0.1
+_MAX_REMEMBERED: Final = 4096
+
+
+class Work(Protocol[T_co]):
+    """Answers a question; with ``quickly`` it raises NotQuickError rather than keep others waiting."""
+
+    def __call__(self, cancelled: threading.Event | None, *, quickly: bool) -> T_co:
+        """The answer."""
+        ...
 
 
 class QueryPool:
@@ -26,6 +43,19 @@ class QueryPool:
         self._queue_timeout_s = queue_timeout_s
         self._free = asyncio.Semaphore(max_concurrency)
         self._executor = ThreadPoolExecutor(max_concurrency, thread_name_prefix="tocsin-query")
+        self._quick = _QuickQuestions()
+
+    async def answer(self, request: Request, work: Work[T], question: Hashable) -> T:
+        """Run ``work`` at once when the same question was quick the last time, else as :meth:`run` does."""
+        if question in self._quick:
+            with contextlib.suppress(NotQuickError), self._quick.timed(question):
+                return work(None, quickly=True)
+
+        def in_thread(cancelled: threading.Event) -> T:
+            with self._quick.timed(question):
+                return work(cancelled, quickly=False)
+
+        return await self.run(request, in_thread)
 
     async def run(self, request: Request, work: Callable[[threading.Event], T]) -> T:
         """Run ``work``, which looks at the event now and then and stops when it is set.
@@ -64,3 +94,31 @@ class QueryPool:
     def close(self) -> None:
         """Drop what waits; what runs ends by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class _QuickQuestions:
+    """The questions that were answered within :data:`QUICK_S` of a processor's time when last asked."""
+
+    def __init__(self) -> None:
+        self._questions: dict[Hashable, None] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, question: Hashable) -> bool:
+        return question in self._questions
+
+    @contextlib.contextmanager
+    def timed(self, question: Hashable) -> Iterator[None]:
+        """Learn from how long the block takes."""
+        started_s = time.thread_time()
+        try:
+            yield
+        finally:
+            self._note(question, is_quick=time.thread_time() - started_s < QUICK_S)
+
+    def _note(self, question: Hashable, *, is_quick: bool) -> None:
+        with self._lock:
+            self._questions.pop(question, None)
+            if is_quick:
+                self._questions[question] = None
+            if len(self._questions) > _MAX_REMEMBERED:
+                self._questions.pop(next(iter(self._questions)))
