@@ -39,6 +39,10 @@ def _address(value: str) -> str:
     return value
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 SizeBytes: TypeAlias = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 """A size such as ``10MB`` (powers of 1024, as in Prometheus), held in bytes; 0 means no limit."""
 
@@ -112,6 +116,49 @@ class TlsConfig(ConfigModel):
         return self
 
 
+class HttpDiscoveryConfig(ConfigModel):
+    """An HTTP server that answers with target groups in JSON."""
+
+    url: str
+    refresh_interval: PositiveDurationMs = 60_000
+    basic_auth: BasicAuth | None = None
+    authorization: Authorization | None = None
+    tls_config: TlsConfig = TlsConfig()
+    follow_redirects: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not re.match(r"https?://[^/]", self.url):
+            raise ValueError(f'the url "{self.url}" must begin with http:// or https:// and name a host')
+        at_most_one("http_sd_configs", basic_auth=self.basic_auth, authorization=self.authorization)
+        return self
+
+
+class DnsRecordType(StrEnum):
+    """The records that targets can be read from."""
+
+    SRV = "SRV"
+    A = "A"
+    AAAA = "AAAA"
+    MX = "MX"
+    NS = "NS"
+
+
+class DnsDiscoveryConfig(ConfigModel):
+    """Names whose records are looked up again and again; all but SRV need a port."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+    type: Annotated[DnsRecordType, BeforeValidator(_upper)] = DnsRecordType.SRV
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    refresh_interval: PositiveDurationMs = 30_000
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.type is not DnsRecordType.SRV and self.port is None:
+            raise ValueError(f"a port is needed for records of the type {self.type.value}")
+        return self
+
+
 class ScrapeConfig(ConfigModel):
     """One entry of ``scrape_configs``: a job and how its targets are found, reached and read."""
 
@@ -143,6 +190,8 @@ class ScrapeConfig(ConfigModel):
     tls_config: TlsConfig = TlsConfig()
     static_configs: tuple[TargetGroup, ...] = ()
     file_sd_configs: tuple[FileDiscoveryConfig, ...] = ()
+    http_sd_configs: tuple[HttpDiscoveryConfig, ...] = ()
+    dns_sd_configs: tuple[DnsDiscoveryConfig, ...] = ()
     relabel_configs: tuple[RelabelConfig, ...] = ()
     metric_relabel_configs: tuple[RelabelConfig, ...] = ()
     body_size_limit: SizeBytes = 0

@@ -1,21 +1,20 @@
-"""Where targets come from: the configuration, files that others write, processes on this machine."""
+"""Where targets come from: the configuration, files that others write, servers, processes on this machine."""
 
 from __future__ import annotations
 
 import glob
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from pydantic import RootModel
-
 from tocsin import runtime
-from tocsin.config import Source, read_source, validate
 from tocsin.config.scrape import FileDiscoveryConfig, ScrapeConfig, TargetGroup
 from tocsin.errors import ConfigError
+from tocsin.scrape.dns_discovery import DnsDiscovery
+from tocsin.scrape.groups import parse_json_groups, read_groups
+from tocsin.scrape.http_discovery import HttpDiscovery
 
 _log = logging.getLogger(__name__)
 
@@ -100,11 +99,12 @@ class LocalDiscovery:
 def discoveries(config: ScrapeConfig) -> list[Discovery]:
     """All sources of targets of a job."""
     static: list[Discovery] = [StaticDiscovery(config.static_configs)] if config.static_configs else []
-    return static + [FileDiscovery(each) for each in config.file_sd_configs]
-
-
-class _Groups(RootModel[tuple[TargetGroup, ...]]):
-    """The content of one file."""
+    return [
+        *static,
+        *(FileDiscovery(each) for each in config.file_sd_configs),
+        *(HttpDiscovery(each) for each in config.http_sd_configs),
+        *(DnsDiscovery(each) for each in config.dns_sd_configs),
+    ]
 
 
 class _GroupFiles:
@@ -142,29 +142,10 @@ class _GroupFiles:
 
 
 def _parse(path: Path) -> tuple[TargetGroup, ...]:
-    source = _read_json(path) if path.suffix == ".json" else read_source(path)
-    labels = {"__meta_filepath": str(path)}
-    groups = validate(_Groups, source).root
+    name = str(path)
+    groups = parse_json_groups(path.read_bytes(), name) if path.suffix == ".json" else read_groups(path)
+    labels = {"__meta_filepath": name}
     return tuple(group.model_copy(update={"labels": {**labels, **group.labels}}) for group in groups)
-
-
-def _read_json(path: Path) -> Source:
-    try:
-        source = Source(str(path), json.loads(path.read_bytes()), {})
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not valid JSON: {error.msg}", file=str(path), line=error.lineno) from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"not valid JSON: {error}", file=str(path)) from error
-    _check_text(source)
-    return source
-
-
-def _check_text(source: Source) -> None:
-    """Refuse half characters, which JSON can write and no store can hold."""
-    try:
-        json.dumps(source.data, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise source.error(f"not Unicode text: {error.object[error.start]!a}") from error
 
 
 def _remove_left_behind() -> None:

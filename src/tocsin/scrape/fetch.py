@@ -86,7 +86,7 @@ class Fetcher:
         self._config = config
         self._limit_bytes = config.body_size_limit or _DEFAULT_LIMIT_BYTES
         self._client = httpx.AsyncClient(
-            verify=_ssl_context(config.tls_config),
+            verify=ssl_context(config.tls_config),
             trust_env=False,
             follow_redirects=config.follow_redirects,
             max_redirects=_MAX_REDIRECTS,
@@ -175,7 +175,7 @@ def _default_ssl_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _ssl_context(config: TlsConfig) -> ssl.SSLContext:
+def ssl_context(config: TlsConfig) -> ssl.SSLContext:
     """The TLS settings of a job; raises ConfigError when a file cannot be used."""
     if config == TlsConfig():
         return _default_ssl_context()
