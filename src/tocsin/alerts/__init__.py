@@ -5,7 +5,7 @@ from tocsin.alerts.errors import DeliveryError
 from tocsin.alerts.log import NotificationLog
 from tocsin.alerts.notification import Channel, Notification, common_pairs
 from tocsin.alerts.route import Route, build_route
-from tocsin.alerts.store import AlertStore
+from tocsin.alerts.store import AlertStore, KnownAlert
 from tocsin.model.alert import Alert
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Channel",
     "DeliveryError",
     "Dispatcher",
+    "KnownAlert",
     "Notification",
     "NotificationLog",
     "Route",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,8 @@ def up(
     """Watch this machine and whatever the configuration names; serve pages and the API."""
     settings = load_settings(config)
     host, port = parse_listen(listen)
-    server = Server(settings, data or default_data_dir(), host, port)
+    load = partial(load_settings, config)
+    server = Server(settings, data or default_data_dir(), host, port, load=load)
     asyncio.run(server.run())
     return 0
 

@@ -5,7 +5,7 @@ from tocsin.rules.api import describe_alerts, describe_groups
 from tocsin.rules.errors import RuleError, TemplateError
 from tocsin.rules.files import GroupDefinition, compile_rules, read_rule_file, shipped_rules
 from tocsin.rules.group import RuleGroup, Surroundings
-from tocsin.rules.manager import RuleManager
+from tocsin.rules.manager import RuleManager, read_groups
 from tocsin.rules.metrics import RuleMetrics
 from tocsin.rules.query import query_by
 from tocsin.rules.recording import RecordingRule
@@ -26,6 +26,7 @@ __all__ = [
     "describe_alerts",
     "describe_groups",
     "query_by",
+    "read_groups",
     "read_rule_file",
     "shipped_rules",
 ]

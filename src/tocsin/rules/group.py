@@ -66,7 +66,7 @@ class RuleGroup:
         self._stages = stages(self.rules)
         self.last_evaluation_ms: int | None = None
         self.duration_s = 0.0
-        self._surroundings = surroundings
+        self.surroundings = surroundings
         self._query_offset_ms = (
             surroundings.query_offset_ms if config.query_offset_ms is None else config.query_offset_ms
         )
@@ -89,7 +89,7 @@ class RuleGroup:
 
     async def run(self) -> None:
         """Evaluate at every slot until cancelled; slots that were missed are left out."""
-        clock = self._surroundings.clock
+        clock = self.surroundings.clock
         at_ms = self.slot_after(clock.now_ms())
         evaluations = 0
         while True:
@@ -99,7 +99,7 @@ class RuleGroup:
             if evaluations == _EVALUATIONS_BEFORE_RESTORE:
                 await self.restore(clock.now_ms())
             missed = max(0, clock.now_ms() - at_ms) // self.interval_ms
-            self._surroundings.metrics.missed(self.name, max(0, missed - 1))
+            self.surroundings.metrics.missed(self.name, max(0, missed - 1))
             at_ms += max(1, missed) * self.interval_ms
 
     def slot_after(self, now_ms: int) -> int:
@@ -117,13 +117,13 @@ class RuleGroup:
             await self._evaluate_stage(stage, at_ms)
         self.last_evaluation_ms = at_ms
         self.duration_s = time.perf_counter() - started_s
-        self._surroundings.metrics.group_evaluated(self.name, self.duration_s)
+        self.surroundings.metrics.group_evaluated(self.name, self.duration_s)
 
     async def _evaluate_stage(self, stage: Sequence[Rule], at_ms: int) -> None:
         evaluation = self._evaluation(at_ms)
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(
-            self._surroundings.executor, lambda: [self._evaluate_rule(rule, evaluation) for rule in stage]
+            self.surroundings.executor, lambda: [self._evaluate_rule(rule, evaluation) for rule in stage]
         )
         succeeded = {
             rule: samples for rule, samples in zip(stage, outcomes, strict=True) if samples is not None
@@ -138,7 +138,7 @@ class RuleGroup:
                 await self._send(rule, at_ms)
 
     def _evaluation(self, at_ms: int) -> Evaluation:
-        around = self._surroundings
+        around = self.surroundings
         context = Context(around.query, at_ms, around.external_url, around.external_labels)
         return Evaluation(context, self._query_offset_ms, self.definition.config.limit)
 
@@ -148,7 +148,7 @@ class RuleGroup:
         samples = self._guarded(rule, evaluation)
         rule.status.last_evaluation_ms = evaluation.at_ms
         rule.status.duration_s = time.perf_counter() - started_s
-        self._surroundings.metrics.rule_evaluated(self.name, has_failed=samples is None)
+        self.surroundings.metrics.rule_evaluated(self.name, has_failed=samples is None)
         return samples
 
     def _guarded(self, rule: Rule, evaluation: Evaluation) -> Samples | None:
@@ -181,12 +181,12 @@ class RuleGroup:
         for series in self._abandoned:
             samples.setdefault(series, STALE_NAN)
         if samples:
-            await self._surroundings.storage.append(SampleBatch.at(at_ms, samples))
+            await self.surroundings.storage.append(SampleBatch.at(at_ms, samples))
         self._abandoned = frozenset()
         self._written |= {rule: frozenset(result) for rule, result in results.items()}
 
     async def _send(self, rule: AlertingRule, at_ms: int) -> None:
-        around = self._surroundings
+        around = self.surroundings
         alerts = rule.alerts_to_send(at_ms, RESEND_DELAY_MS, self.interval_ms)
         if not alerts:
             return
@@ -210,7 +210,7 @@ class RuleGroup:
                 continue
             try:
                 await loop.run_in_executor(
-                    self._surroundings.executor, restore, rule, self._surroundings.storage, at_ms
+                    self.surroundings.executor, restore, rule, self.surroundings.storage, at_ms
                 )
             except TocsinError as error:
                 _log.warning(
@@ -234,7 +234,7 @@ class RuleGroup:
         """End all series of a group that is no more."""
         self._abandoned = self._abandoned.union(*self._written.values())
         self._written = {}
-        await self._store({}, self._surroundings.clock.now_ms())
+        await self._store({}, self.surroundings.clock.now_ms())
 
 
 def _is_same(one: Rule, other: Rule) -> bool:

@@ -20,6 +20,14 @@ _THREADS: Final = 4
 _log = logging.getLogger(__name__)
 
 
+def read_groups(files: Sequence[Path], builtin: Sequence[GroupDefinition] = ()) -> list[GroupDefinition]:
+    """The groups of some files, behind some already read; raises ConfigError when a file is wrong."""
+    definitions = [*builtin, *(group for file in files for group in read_rule_file(file))]
+    if len({definition.key for definition in definitions}) < len(definitions):
+        raise ConfigError("a rule file is named twice")
+    return definitions
+
+
 class RuleManager:
     """Runs groups of rules.
 
@@ -32,7 +40,7 @@ class RuleManager:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="rules")
-        self._surroundings = replace(surroundings, executor=self._executor)
+        self.surroundings = replace(surroundings, executor=self._executor)
         self._groups: dict[tuple[str, str], RuleGroup] = {}
         self._tasks: dict[RuleGroup, asyncio.Task[None]] = {}
         self._leaving: list[RuleGroup] = []
@@ -47,24 +55,30 @@ class RuleManager:
     def load(self, files: Sequence[Path], builtin: Sequence[GroupDefinition] = ()) -> None:
         """Exchange all groups for those of some files, and some that are already read.
 
-        Groups that stay as they were go on undisturbed, and rules that remain in a changed group
-        keep their alerts. Raises ConfigError, with everything left as it was, when a file is wrong.
+        Raises ConfigError, with everything left as it was, when a file is wrong.
         """
-        definitions = [*builtin, *(group for file in files for group in read_rule_file(file))]
-        wanted = {definition.key: definition for definition in definitions}
-        if len(wanted) < len(definitions):
-            raise ConfigError("a rule file is named twice")
+        self.exchange(read_groups(files, builtin))
+
+    def exchange(
+        self, definitions: Sequence[GroupDefinition], surroundings: Surroundings | None = None
+    ) -> None:
+        """Exchange all groups.
+
+        Groups that stay as they were go on undisturbed unless their surroundings change, and rules that
+        remain in a changed group keep their alerts.
+        """
+        self.surroundings = surroundings or self.surroundings
         old, self._groups = self._groups, {}
-        for key, definition in wanted.items():
-            self._groups[key] = self._kept_or_new(old.pop(key, None), definition)
+        for definition in definitions:
+            self._groups[definition.key] = self._kept_or_new(old.pop(definition.key, None), definition)
         self._leaving += old.values()
         self._has_loaded = True
         self._changed.set()
 
     def _kept_or_new(self, old: RuleGroup | None, definition: GroupDefinition) -> RuleGroup:
-        if old is not None and old.definition == definition:
+        if old is not None and old.definition == definition and old.surroundings == self.surroundings:
             return old
-        group = RuleGroup(definition, self._surroundings, is_after_restart=not self._has_loaded)
+        group = RuleGroup(definition, self.surroundings, is_after_restart=not self._has_loaded)
         if old is not None:
             group.adopt(old)
         return group

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,13 +29,14 @@ from tocsin.rules import (
     RuleMetrics,
     Surroundings,
     query_by,
+    read_groups,
     shipped_rules,
 )
 from tocsin.scrape import ScrapeManager, local_job
 from tocsin.server.alerting import Alerting
 from tocsin.storage import Storage
 from tocsin.web.query_pool import QueryPool
-from tocsin.web.services import Services
+from tocsin.web.services import Reloading, Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,26 @@ class Parts:
         """Do what must be done before anything runs."""
         await self.scraping.apply(self.settings.scrape_configs)
 
+    async def apply(self, settings: Settings) -> None:
+        """Go by other settings from now on, as far as that is possible while everything runs.
+
+        Raises ConfigError when a rule file or a job is wrong; everything then stays as it was.
+        """
+        definitions = await asyncio.to_thread(read_groups, _paths(settings.rule_files), shipped_rules())
+        await self.scraping.apply(settings.scrape_configs)
+        surroundings = replace(
+            self.rules.surroundings,
+            external_labels=Labels(settings.global_.external_labels),
+            interval_ms=settings.global_.evaluation_interval,
+        )
+        self.rules.exchange(definitions, surroundings)
+        self.alerting.apply(settings)
+
     def work(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What runs until it is cancelled."""
         return (self.collecting.run(), self.scraping.run(), self.rules.run(), self.alerting.run())
 
-    def services(self) -> Services:
+    def services(self, reloading: Reloading) -> Services:
         """What the HTTP layer needs."""
         return Services(
             storage=self.storage,
@@ -100,6 +117,7 @@ class Parts:
                 ["reason"],
                 registry=self.registry,
             ),
+            reloading=reloading,
         )
 
     def close(self) -> None:
@@ -183,5 +201,9 @@ def _rules(
         interval_ms=settings.global_.evaluation_interval,
     )
     manager = RuleManager(surroundings)
-    manager.load([Path(file) for file in settings.rule_files], shipped_rules())
+    manager.load(_paths(settings.rule_files), shipped_rules())
     return manager
+
+
+def _paths(files: Iterable[str]) -> list[Path]:
+    return [Path(file) for file in files]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from tocsin.config.settings import Settings
-from tocsin.errors import ConfigError
+from tocsin.errors import ConfigError, TocsinError
 from tocsin.model import Clock, SystemClock
 from tocsin.runtime import announce
 from tocsin.server.parts import Parts
+from tocsin.server.reload import Reloader
 from tocsin.server.report import start_lines
 from tocsin.storage import DuckDBStorage, StorageSettings
 from tocsin.web.app import create_app
@@ -27,7 +29,8 @@ _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 class Server:
     """Everything that ``tocsin up`` runs, in one event loop.
 
-    ``folder`` holds the samples; ``say`` gets the lines that tell a person what is going on.
+    ``folder`` holds the samples; ``load`` reads the configuration again when that is asked for by
+    ``/-/reload`` or SIGHUP; ``say`` gets the lines that tell a person what is going on.
     Raises a TocsinError when it cannot start: the address or the folder is in use, a file is wrong.
     """
 
@@ -38,25 +41,29 @@ class Server:
         host: str,
         port: int,
         *,
+        load: Callable[[], Settings] | None = None,
         clock: Clock | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self._settings = settings
+        self._load = load or (lambda: settings)
         self._folder = folder
         self._address = (host, port)
         self._clock = clock or SystemClock()
         self._say = say
+        self._reload_asked = asyncio.Event()
 
     async def run(self) -> None:
-        """Run until the process is told to stop by SIGINT or SIGTERM."""
+        """Run until the process is told to stop by SIGINT or SIGTERM; SIGHUP reloads the configuration."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         try:
             await self.run_until(stop)
         finally:
-            for number in _STOP_SIGNALS:
+            for number in (*_STOP_SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
     async def run_until(self, stop: asyncio.Event) -> None:
@@ -81,10 +88,13 @@ class Server:
     ) -> None:
         url = url_of(listener)
         parts = Parts.build(self._settings, storage, self._clock, url)
-        web = WebServer(create_app(parts.services(), listens_on_loopback=is_loopback(listener)), listener)
+        reloader = Reloader(self._settings, self._load, parts.apply, self._clock, parts.registry, self._say)
+        services = parts.services(reloader)
+        web = WebServer(create_app(services, listens_on_loopback=is_loopback(listener)), listener)
         await parts.start()
         serving = asyncio.create_task(web.run_until_stopped())
-        working = [asyncio.create_task(work) for work in parts.work()]
+        reloading = _reload_when(self._reload_asked, reloader)
+        working = [asyncio.create_task(work) for work in (*parts.work(), reloading)]
         announcement = self._announce(url)
         start_s = time.monotonic() - started_s
         # Asking for a GPU can take seconds, in which pages are served already.
@@ -110,6 +120,15 @@ class Server:
         except (ConfigError, OSError) as error:
             self._say(f"warning: training processes will not find this tocsin by themselves: {error}")
             return None
+
+
+async def _reload_when(asked: asyncio.Event, reloader: Reloader) -> None:
+    """Read the configuration again whenever the event is set, until cancelled."""
+    while await asked.wait():
+        asked.clear()
+        # What is wrong with it has been said.
+        with contextlib.suppress(TocsinError):
+            await reloader.reload()
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:

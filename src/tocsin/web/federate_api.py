@@ -44,7 +44,7 @@ class FederateApi:
         services = self._services
         end_ms = services.clock.now_ms()
         start_ms = end_ms - services.settings.query.lookback_delta + 1
-        external = services.settings.global_.external_labels
+        external = services.reloading.settings.global_.external_labels
 
         def work(_cancelled: object) -> Response:
             newest = newest_samples(services.storage, selectors, start_ms, end_ms)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import Counter
 
@@ -16,12 +17,38 @@ from tocsin.storage import Storage
 from tocsin.web.query_pool import QueryPool
 
 
+class Reloading(Protocol):
+    """The configuration in force, and exchanging it."""
+
+    @property
+    def settings(self) -> Settings:
+        """What is in force, or will be after a restart."""
+        ...
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the configuration was good when it was last read."""
+        ...
+
+    @property
+    def succeeded_ms(self) -> int:
+        """When a good configuration was last read."""
+        ...
+
+    async def reload(self) -> Sequence[str]:
+        """Read it again; returns the keys whose change needs a restart.
+
+        Raises a TocsinError when it is wrong; the old one then stays in force.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the HTTP layer needs of the rest of tocsin.
 
     ``metrics`` gives the text of ``/metrics``; ``dropped_samples`` counts, by reason, what arrived
-    and could not be taken.
+    and could not be taken; ``settings`` are those that the process started with.
     """
 
     storage: Storage
@@ -34,3 +61,4 @@ class Services:
     scraping: ScrapeManager
     metrics: Callable[[], bytes]
     dropped_samples: Counter
+    reloading: Reloading

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tocsin import __version__
-from tocsin.errors import UsageError
+from tocsin.errors import TocsinError, UsageError
 from tocsin.model import Labels, format_duration_ms
 from tocsin.model.timestamps import format_timestamp_ms
 from tocsin.rules import describe_alerts, describe_groups
@@ -40,6 +40,7 @@ class StatusApi:
         return (
             Route("/-/healthy", self.healthy),
             Route("/-/ready", self.ready),
+            Route("/-/reload", self.reload, methods=["POST", "PUT"]),
             Route("/metrics", self.metrics),
             Route("/api/v1/rules", self.rules),
             Route("/api/v1/alerts", self.alerts),
@@ -58,6 +59,14 @@ class StatusApi:
     async def ready(self, _request: Request) -> Response:
         """Say that start-up is over: before that, nothing listens."""
         return PlainTextResponse("tocsin is ready.\n")
+
+    async def reload(self, _request: Request) -> Response:
+        """Read the configuration again, as SIGHUP does; a wrong one changes nothing."""
+        try:
+            waiting = await self._services.reloading.reload()
+        except TocsinError as error:
+            return PlainTextResponse(f"failed to reload config: {error}\n", 500)
+        return PlainTextResponse(f"needs a restart: {', '.join(waiting)}\n" if waiting else "")
 
     async def metrics(self, _request: Request) -> Response:
         """What was measured last on this machine and in this process, as text."""
@@ -105,7 +114,8 @@ class StatusApi:
                 "CWD": str(Path.cwd()),
                 "hostname": socket.gethostname(),
                 "serverTime": format_timestamp_ms(self._services.clock.now_ms()),
-                "reloadConfigSuccess": True,
+                "reloadConfigSuccess": self._services.reloading.has_succeeded,
+                "lastConfigTime": format_timestamp_ms(self._services.reloading.succeeded_ms),
                 "storageRetention": format_duration_ms(storage.retention),
             }
         )
@@ -125,7 +135,7 @@ class StatusApi:
 
     async def config(self, _request: Request) -> Response:
         """The configuration in force, defaults included and secrets hidden."""
-        settings = self._services.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+        settings = self._services.reloading.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
         return success({"yaml": yaml.safe_dump(settings, sort_keys=False)})
 
     async def tsdb(self, request: Request) -> Response:
