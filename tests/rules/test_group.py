@@ -117,7 +117,7 @@ async def test_an_unexpected_error_is_kept_to_its_rule(caplog):
     assert "Traceback" in caplog.text
 
 
-async def test_a_store_that_cannot_write_is_the_error_of_the_rules():
+async def test_a_store_that_cannot_write_is_the_error_of_the_rules(caplog):
     scene = Scene()
     scene.store.put(START_MS, {"a": 2})
     scene.surroundings = replace(scene.surroundings, storage=FullStore())
@@ -125,6 +125,11 @@ async def test_a_store_that_cannot_write_is_the_error_of_the_rules():
     await group.evaluate(START_MS)
     assert [rule.status.last_error for rule in group.rules] == ["no space left"] * 2
     assert [alert.name for alert in scene.told] == ["A"], "an alert is told all the same"
+    await group.evaluate(START_MS + 1000)
+    assert [record.message for record in caplog.records] == ['group "g": no space left'], "said once"
+    group.surroundings = scene.surroundings = replace(scene.surroundings, storage=scene.store)
+    await group.evaluate(START_MS + 2000)
+    assert [rule.status.last_error for rule in group.rules] == ["", ""]
 
 
 class FullStore(MemoryStore):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -64,6 +64,7 @@ class RuleGroup:
         self.interval_ms = config.interval_ms or surroundings.interval_ms
         self.rules = definition.rules()
         self._stages = stages(self.rules)
+        self._storing_error = ""
         self.last_evaluation_ms: int | None = None
         self.duration_s = 0.0
         self.surroundings = surroundings
@@ -131,8 +132,9 @@ class RuleGroup:
         try:
             await self._store(succeeded, evaluation.data_at_ms)
         except TocsinError as error:
-            for rule in succeeded:
-                self._failed(rule, str(error))
+            self._not_stored(succeeded, str(error))
+        else:
+            self._storing_error = ""
         for rule in succeeded:
             if isinstance(rule, AlertingRule):
                 await self._send(rule, at_ms)
@@ -164,6 +166,14 @@ class RuleGroup:
             return None
         rule.status.health, rule.status.last_error = Health.OK, ""
         return samples
+
+    def _not_stored(self, rules: Iterable[Rule], error: str) -> None:
+        """Note it with each rule, and say it once for all until the store works again."""
+        if error != self._storing_error:
+            _log.warning('group "%s": %s', self.name, error)
+        self._storing_error = error
+        for rule in rules:
+            rule.status.health, rule.status.last_error = Health.ERROR, error
 
     def _failed(self, rule: Rule, error: str) -> None:
         if rule.status.last_error != error:
