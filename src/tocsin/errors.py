@@ -5,6 +5,7 @@
     TocsinError
     ├── ConfigError         a configuration or rule file is wrong (file, line, key)
     ├── StorageError        the store cannot be opened, read or written
+    │   └── SeriesLimitError    it holds as many series as it may; samples of others are refused
     ├── ParseError          samples in a text or binary format are malformed (line)
     │   └── SizeLimitError      a body is larger than allowed
     ├── ScrapeError         a target could not be scraped (in scrape/)
@@ -44,6 +45,10 @@ class ConfigError(TocsinError):
 
 class StorageError(TocsinError):
     """The store cannot be opened, read or written."""
+
+
+class SeriesLimitError(StorageError):
+    """The store holds as many series as it may; samples of new ones are refused, all others are stored."""
 
 
 class ParseError(TocsinError):

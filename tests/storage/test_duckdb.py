@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.storage.test_head import batches, matcher_lists, series
 from tests.support.clock import ManualClock
-from tests.support.stores import DictStore, samples_of
-from tocsin.errors import StorageError
-from tocsin.model import Labels, MetricMetadata, MetricType, SampleBatch
+from tests.support.stores import DictStore, bits, samples_of
+from tocsin.errors import SeriesLimitError, StorageError
+from tocsin.model import Labels, Matcher, MatchType, MetricMetadata, MetricType, SampleBatch
 from tocsin.storage.duckdb import FILE_NAME, DuckDBStorage, StorageSettings
 
 NOW_MS = 1_700_000_000_000
@@ -199,3 +199,53 @@ async def test_a_caller_who_gives_up_does_not_stop_the_writer(tmp_path):
     await store.append(SampleBatch.at(NOW_MS + 1000, {UP: 2.0}))
     assert NOW_MS + 1000 in samples_of(store.select([], NOW_MS, NOW_MS + 1000))[UP]
     await store.close()
+
+
+def run_of(number: int) -> Labels:
+    return Labels({"__name__": "training_loss", "run": str(number)})
+
+
+async def test_new_series_are_refused_when_there_are_as_many_as_there_may_be(tmp_path):
+    store = DuckDBStorage(tmp_path, StorageSettings(max_series=2), ManualClock(NOW_MS))
+    await store.append(SampleBatch.at(NOW_MS, {run_of(0): 1.0, run_of(1): 1.0}))
+    with pytest.raises(SeriesLimitError, match=r"2 samples of new series are refused: there are 2 series"):
+        await store.append(SampleBatch.at(NOW_MS + 1, {run_of(number): 2.0 for number in range(4)}))
+    assert store.refused_samples == 2
+    assert store.series([], NOW_MS + 1, NOW_MS + 1) == [run_of(0), run_of(1)], "known ones go on"
+    await store.close()
+    store = open_store(tmp_path)
+    assert store.series([], 0, NOW_MS + 1) == [run_of(0), run_of(1)]
+    await store.close()
+
+
+async def test_a_series_whose_last_sample_is_gone_is_forgotten_and_can_come_back(tmp_path):
+    clock = ManualClock(NOW_MS)
+    kept = StorageSettings(retention_ms=10 * HOUR_MS, hot_ms=HOUR_MS, max_series=2)
+    everything = Matcher("job", MatchType.EQUAL, "")
+    store = DuckDBStorage(tmp_path, kept, clock)
+    await store.append(SampleBatch.at(NOW_MS, {run_of(0): 1.0, run_of(1): 1.0}))
+    await store.append(SampleBatch.at(NOW_MS + 5 * HOUR_MS, {run_of(1): 2.0}))
+    assert store.series([everything], 0, 2 * NOW_MS) == [run_of(0), run_of(1)]
+    await clock.advance(11 * 3600)
+    await _upkeep(store)
+    assert store.series([everything], 0, 2 * NOW_MS) == [run_of(1)]
+    late_ms = clock.now_ms()
+    await store.append(SampleBatch.at(late_ms, {run_of(2): 3.0}))
+    with pytest.raises(SeriesLimitError):
+        await store.append(SampleBatch.at(late_ms, {run_of(0): 4.0}))
+    for _ in range(2):
+        assert samples_of(store.select([everything], 0, 2 * NOW_MS)) == {
+            run_of(1): {NOW_MS + 5 * HOUR_MS: bits(2.0)},
+            run_of(2): {late_ms: bits(3.0)},
+        }
+        await store.close()
+        store = DuckDBStorage(tmp_path, StorageSettings(hot_ms=HOUR_MS), clock)
+    await store.append(SampleBatch.at(late_ms, {run_of(0): 5.0}))
+    assert store.series([everything], late_ms, late_ms) == [run_of(0), run_of(2)]
+    await store.close()
+
+
+async def _upkeep(store: DuckDBStorage) -> None:
+    """Let the writer look at the time, which it does after a write and before the next."""
+    for _ in range(2):
+        await store.append(SampleBatch.at(NOW_MS + 5 * HOUR_MS, {run_of(1): 2.0}))

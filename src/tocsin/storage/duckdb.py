@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from tocsin.errors import StorageError
+from tocsin.errors import SeriesLimitError, StorageError
 from tocsin.model import (
     STALE_NAN,
     Clock,
@@ -34,6 +34,7 @@ from tocsin.model import (
 from tocsin.storage.blocks import Runs, blocks_from_runs, runs_from_sorted
 from tocsin.storage.file import open_store
 from tocsin.storage.head import Head
+from tocsin.storage.index import REFUSED
 
 FILE_NAME: Final = "tocsin.duckdb"
 
@@ -66,6 +67,10 @@ _SELECT_SERIES: Final = """
     SELECT DISTINCT series_id FROM samples JOIN wanted USING (series_id) WHERE timestamp_ms BETWEEN $1 AND $2
 """
 
+_DELETE_ENDED_SERIES: Final = """
+    DELETE FROM series WHERE id NOT IN (SELECT DISTINCT series_id FROM samples) RETURNING id
+"""
+
 _logger = logging.getLogger(__name__)
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -73,10 +78,11 @@ Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    """How long samples are kept: in memory for ``hot_ms``, on disk for ``retention_ms``."""
+    """How long samples are kept, in memory and on disk, and of how many series at most."""
 
     hot_ms: int = 4 * _HOUR_MS
     retention_ms: int = 15 * 24 * _HOUR_MS
+    max_series: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,8 @@ class DuckDBStorage:
     of the process. Queries that begin within the newest hours are answered from memory, older ones
     from the file.
 
-    Raises StorageError when the file is in use, damaged or not a store.
+    Raises StorageError when the file is in use, damaged or not a store. ``refused_samples`` counts what
+    :meth:`append` refused because its series would have been one too many.
     """
 
     def __init__(
@@ -110,6 +117,7 @@ class DuckDBStorage:
         self._load()
         self._stored_series = len(self._head.index)
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self.refused_samples = 0
         self._closed = False
         self._writer = threading.Thread(target=self._write_until_closed, name="tocsin-storage", daemon=True)
         self._writer.start()
@@ -151,7 +159,11 @@ class DuckDBStorage:
     # Writing
 
     async def append(self, batch: SampleBatch) -> None:
-        """Store a batch; on return it is durable and visible to queries."""
+        """Store a batch; on return it is durable and visible to queries.
+
+        Raises SeriesLimitError when it holds new series and there may be no more; the samples of all
+        others are then stored.
+        """
         if self._closed:
             raise StorageError(f"{self.path} is closed")
         if len(batch) == 0:
@@ -208,19 +220,35 @@ class DuckDBStorage:
     def _commit(self, writes: list[_Write]) -> None:
         batches = [write.batch for write in writes]
         try:
-            ids = [self._head.ids(batch) for batch in batches]
-            times = np.concatenate([batch.timestamps_ms for batch in batches])
-            values = np.concatenate([batch.values for batch in batches])
-            self._store(np.concatenate(ids), times, values)
+            ids = [self._head.ids(batch, self._settings.max_series) for batch in batches]
+            all_ids = np.concatenate(ids)
+            taken = all_ids != REFUSED
+            times = np.concatenate([batch.timestamps_ms for batch in batches])[taken]
+            values = np.concatenate([batch.values for batch in batches])[taken]
+            self._store(all_ids[taken], times, values)
         # The guard of the writer thread: whoever waits for a batch is told what became of it.
         except Exception as error:  # noqa: BLE001
             failure = StorageError(f"cannot write {self.path}: {_first_line(error)}")
             for write in writes:
                 write.done.set_exception(failure)
             return
-        self._head.append_samples(np.concatenate(ids), times, values)
-        for write in writes:
+        self._head.append_samples(all_ids[taken], times, values)
+        for write, series_ids in zip(writes, ids, strict=True):
+            self._tell(write, int(np.count_nonzero(series_ids == REFUSED)))
+
+    def _tell(self, write: _Write, refused: int) -> None:
+        """Tell whoever waits for a batch that it is stored, or how much of it is not."""
+        if not refused:
             write.done.set_result(None)
+            return
+        self.refused_samples += refused
+        count = self._head.index.series_count
+        write.done.set_exception(
+            SeriesLimitError(
+                f"{refused} samples of new series are refused: there are {count} series, "
+                "which is as many as there may be (storage.max_series)"
+            )
+        )
 
     def _store(
         self, ids: npt.NDArray[np.int64], times: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
@@ -264,17 +292,25 @@ class DuckDBStorage:
         now_ms = self._clock.now_ms()
         self._head.trim(now_ms - self._settings.hot_ms)
         try:
-            self._connection.execute(
+            removed = self._connection.execute(
                 "DELETE FROM samples WHERE timestamp_ms < ?", [now_ms - self._settings.retention_ms]
-            )
+            ).fetchone()
+            if removed and removed[0]:
+                self._remove_ended_series()
         except duckdb.Error as error:
             _logger.warning("cannot remove old samples from %s: %s", self.path, _first_line(error))
+
+    def _remove_ended_series(self) -> None:
+        """Forget the series whose last sample is gone, so that runs of last year take no memory."""
+        ended = self._connection.execute(_DELETE_ENDED_SERIES).fetchnumpy()["id"].astype(np.int64)
+        if len(ended):
+            self._head.forget_series(ended)
 
     def _load(self) -> None:
         """Read all series, and the samples of the newest hours."""
         try:
-            rows = self._connection.execute("SELECT labels FROM series ORDER BY id").fetchall()
-            self._head.index.ids([Labels(labels) for (labels,) in rows])
+            rows = self._connection.execute("SELECT id, labels FROM series ORDER BY id").fetchall()
+            self._head.index.load([number for number, _ in rows], [Labels(labels) for _, labels in rows])
             described = self._connection.execute("SELECT metric, type, help, unit FROM metadata").fetchall()
             self._head.describe(
                 {name: MetricMetadata(MetricType(kind), text, unit) for name, kind, text, unit in described}

@@ -49,10 +49,15 @@ class Head:
         """Add samples; those before ``start_ms`` are left to the store behind."""
         self.append_samples(self.ids(batch), batch.timestamps_ms, batch.values)
 
-    def ids(self, batch: SampleBatch) -> SeriesIds:
-        """The number of the series of each sample of a batch; new series are added."""
+    def ids(self, batch: SampleBatch, limit: int | None = None) -> SeriesIds:
+        """The number of the series of each sample of a batch; new series are added up to a limit of all."""
         with self._lock:
-            return self.index.ids(batch.series)[batch.series_index]
+            return self.index.ids(batch.series, limit)[batch.series_index]
+
+    def forget_series(self, series_ids: SeriesIds) -> None:
+        """Forget series that have no samples any more, neither here nor in the store behind."""
+        with self._lock:
+            self.index.remove(series_ids)
 
     def append_samples(self, series_ids: SeriesIds, timestamps_ms: Times, values: Values) -> None:
         """Add samples of series that the index knows, in three parallel arrays."""

@@ -14,12 +14,18 @@ from tocsin.model import Labels, Matcher
 
 SeriesIds: TypeAlias = npt.NDArray[np.int64]
 
+REFUSED: Final = -1
+"""Stands for a series that would be one too many."""
+
+_GONE: Final = Labels()
+"""Stands in the place of a series that was removed."""
+
 _CACHED_SELECTORS: Final = 1024
 _CACHED_SEQUENCES: Final = 128
 
 
 class SeriesIndex:
-    """Series numbered from 0 in the order in which they were first seen.
+    """Series numbered from 0 in the order in which they were first seen; numbers are not used again.
 
     Not thread-safe: its owner serialises access.
     """
@@ -28,11 +34,18 @@ class SeriesIndex:
         self._labels: list[Labels] = []
         self._ids: dict[Labels, int] = {}
         self._postings: dict[str, dict[str, list[int]]] = {}
+        self._gone: SeriesIds = np.empty(0, dtype=np.int64)
         self._labels_of: OrderedDict[bytes, tuple[Labels, ...]] = OrderedDict()
         self._matched: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesIds]] = OrderedDict()
 
     def __len__(self) -> int:
+        """How many numbers are taken, those of series that are gone included."""
         return len(self._labels)
+
+    @property
+    def series_count(self) -> int:
+        """How many series there are."""
+        return len(self._ids)
 
     def labels(self, series_id: int) -> Labels:
         """The label set of a series."""
@@ -49,22 +62,54 @@ class SeriesIndex:
             self._labels_of.popitem(last=False)
         return labels
 
-    def ids(self, series: Sequence[Labels]) -> SeriesIds:
-        """The numbers of label sets; those not seen before are added."""
+    def ids(self, series: Sequence[Labels], limit: int | None = None) -> SeriesIds:
+        """The numbers of label sets; those not seen before are added while there are less than ``limit``.
+
+        :data:`REFUSED` stands for those that are not.
+        """
         known = self._ids
         try:
             found = [known[labels] for labels in series]
         except KeyError:
-            found = [known[labels] if labels in known else self._add(labels) for labels in series]
+            found = [known[labels] if labels in known else self._add(labels, limit) for labels in series]
         return np.array(found, dtype=np.int64)
 
-    def _add(self, labels: Labels) -> int:
+    def _add(self, labels: Labels, limit: int | None) -> int:
+        if limit is not None and len(self._ids) >= limit:
+            return REFUSED
         series_id = len(self._labels)
         self._labels.append(labels)
         self._ids[labels] = series_id
         for name, value in labels.pairs:
             self._postings.setdefault(name, {}).setdefault(value, []).append(series_id)
         return series_id
+
+    def load(self, series_ids: Sequence[int], series: Sequence[Labels]) -> None:
+        """Take series with the numbers that they have, in ascending order; numbers left out are gone."""
+        for series_id, labels in zip(series_ids, series, strict=True):
+            gap = range(len(self._labels), series_id)
+            self._labels += [_GONE] * len(gap)
+            self._gone = np.concatenate([self._gone, np.arange(gap.start, gap.stop)])
+            self._add(labels, None)
+
+    def remove(self, series_ids: SeriesIds) -> None:
+        """Forget series; what still holds their numbers finds no labels any more."""
+        removed = set(series_ids.tolist())
+        touched: set[tuple[str, str]] = set()
+        for series_id in removed:
+            labels = self._labels[series_id]
+            touched.update(labels.pairs)
+            del self._ids[labels]
+            self._labels[series_id] = _GONE
+        for name, value in touched:
+            kept = [series_id for series_id in self._postings[name][value] if series_id not in removed]
+            if kept:
+                self._postings[name][value] = kept
+            else:
+                del self._postings[name][value]
+        self._gone = np.union1d(self._gone, series_ids)
+        self._matched.clear()
+        self._labels_of.clear()
 
     def match(self, matchers: Sequence[Matcher]) -> SeriesIds:
         """The series that satisfy all matchers, in ascending order."""
@@ -95,6 +140,8 @@ class SeriesIndex:
     def _search(self, matchers: tuple[Matcher, ...]) -> SeriesIds:
         """Intersect the postings of each matcher."""
         everything = np.arange(len(self._labels), dtype=np.int64)
+        if len(self._gone):
+            everything = np.setdiff1d(everything, self._gone, assume_unique=True)
         sets = (self._matching(matcher, everything) for matcher in matchers)
         return reduce(lambda left, right: np.intersect1d(left, right, assume_unique=True), sets, everything)
 

@@ -17,6 +17,7 @@ from tocsin.errors import (
     QueryError,
     QueryLimitError,
     QuerySyntaxError,
+    SeriesLimitError,
     SizeLimitError,
     StorageError,
     TocsinError,
@@ -34,6 +35,7 @@ _STATUS_OF: Final[tuple[tuple[type[TocsinError], int, str], ...]] = (
     (QueryLimitError, 422, "execution"),
     (QueryCancelledError, 503, "canceled"),
     (QueryError, 422, "execution"),
+    (SeriesLimitError, 400, "bad_data"),
     (StorageError, 503, "unavailable"),
     (TocsinError, 500, "internal"),
 )
