@@ -5,7 +5,9 @@
     TocsinError
     ├── ConfigError         a configuration or rule file is wrong (file, line, key)
     ├── StorageError        the store cannot be opened, read or written
-    │   └── SeriesLimitError    it holds as many series as it may; samples of others are refused
+    │   ├── SeriesLimitError    it holds as many series as it may; samples of others are refused
+    │   ├── UnreachableError    an engine elsewhere takes nothing now, but may later (in storage/remote/)
+    │   └── RefusedError        an engine elsewhere will never take these samples (in storage/remote/)
     ├── ParseError          samples in a text or binary format are malformed (line)
     │   └── SizeLimitError      a body is larger than allowed
     ├── ScrapeError         a target could not be scraped (in scrape/)

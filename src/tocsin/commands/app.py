@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from tocsin import __version__
-from tocsin.commands import check, demo, query, test, up
+from tocsin.commands import check, demo, query, storage, test, up
 from tocsin.errors import TocsinError
 
 EXIT_FAILED: Final = 2
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("query")(query.query)
+app.command("storage")(storage.storage)
 app.add_typer(check.app, name="check")
 app.add_typer(test.app, name="test")
 

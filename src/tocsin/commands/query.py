@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -13,15 +11,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Any, Final
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from tocsin.commands.up import DEFAULT_LISTEN
-from tocsin.errors import QueryError, UsageError
+from tocsin.commands.api import ask, server_url
+from tocsin.errors import UsageError
 from tocsin.model import Labels, parse_duration_ms
-from tocsin.runtime import announced
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH: Final = 60
@@ -41,44 +37,17 @@ def query(
     now_s = time.time()
     end_s = _time_s(end, now_s) if end else now_s
     if start is None:
-        data = _ask(url or _server_url(), "query", {"query": expr, "time": end_s})
+        data = ask(url or server_url(), "/api/v1/query", {"query": expr, "time": end_s})
     else:
         start_s = _time_s(start, now_s)
         step_text = step or str(max(1, round((end_s - start_s) / _DEFAULT_STEPS)))
         span = {"start": start_s, "end": end_s, "step": step_text}
-        data = _ask(url or _server_url(), "query_range", {"query": expr, **span})
+        data = ask(url or server_url(), "/api/v1/query_range", {"query": expr, **span})
     if as_json:
         print(json.dumps(data, indent=2))
     else:
         _show(data, Console())
     return 0
-
-
-def _server_url() -> str:
-    """``TOCSIN_URL``, else the newest tocsin of this user on this machine, else the default address."""
-    if url := os.environ.get("TOCSIN_URL"):
-        return url
-    for file in announced("servers"):
-        # Another program may have left, or still be writing, something else there.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            return str(json.loads(file.read_text(encoding="utf-8"))["url"])
-    return f"http://{DEFAULT_LISTEN}"
-
-
-def _ask(url: str, endpoint: str, parameters: dict[str, Any]) -> Any:
-    address = f"{url.rstrip('/')}/api/v1/{endpoint}"
-    try:
-        answer = httpx.post(address, data=parameters, trust_env=False, timeout=130)
-        content = answer.json()
-    except httpx.InvalidURL as error:
-        raise UsageError(f'--url "{url}" is no URL: {error}') from error
-    except httpx.HTTPError as error:
-        raise UsageError(f"no answer from {url}: {error}; is tocsin up?") from error
-    except ValueError as error:
-        raise UsageError(f"{url} answered with something else than JSON; is it a Prometheus API?") from error
-    if content.get("status") != "success":
-        raise QueryError(content.get("error", f"{url} answered with status {answer.status_code}"))
-    return content["data"]
 
 
 def _time_s(text: str, now_s: float) -> float:

@@ -12,8 +12,8 @@ from tocsin.config.alerting import AlertingConfig, AlertmanagerConfig
 from tocsin.config.model import ConfigModel, LabelName, PositiveDurationMs, located, validate
 from tocsin.config.scrape import ScrapeConfig, check_job_names
 from tocsin.config.source import Source, parse_source, read_source
+from tocsin.config.storage import RemoteWriteConfigs, StorageConfig
 
-_HOUR_MS: Final = 3_600_000
 _PATTERN: Final = frozenset("*?[")
 
 
@@ -24,13 +24,6 @@ class GlobalConfig(ConfigModel):
     scrape_timeout: PositiveDurationMs = 10_000
     evaluation_interval: PositiveDurationMs = 60_000
     external_labels: dict[LabelName, str] = Field(default_factory=dict)
-
-
-class StorageConfig(ConfigModel):
-    """How long samples are kept: ``hot`` in memory, ``retention`` on disk."""
-
-    hot: PositiveDurationMs = 4 * _HOUR_MS
-    retention: PositiveDurationMs = 15 * 24 * _HOUR_MS
 
 
 class QueryConfig(ConfigModel):
@@ -61,6 +54,7 @@ class Settings(ConfigModel):
     rule_files: tuple[str, ...] = ()
     alerting: AlertingConfig = Field(default_factory=AlertingConfig)
     storage: StorageConfig = Field(default_factory=StorageConfig)
+    remote_write: RemoteWriteConfigs = ()
     query: QueryConfig = Field(default_factory=QueryConfig)
     collectors: CollectorsConfig = Field(default_factory=CollectorsConfig)
     alertmanager: AlertmanagerConfig | None = None
@@ -80,6 +74,8 @@ def load_settings(path: Path | None) -> Settings:
             "scrape_configs": _scrape_configs(settings, source, folder),
             "rule_files": _rule_files(settings, source, folder),
             "alerting": located(settings.alerting, folder),
+            "storage": located(settings.storage, folder),
+            "remote_write": tuple(located(config, folder) for config in settings.remote_write),
             "alertmanager": _alertmanager(settings, source, folder),
         }
     )

@@ -24,6 +24,7 @@ from tocsin.collect.own import OwnCollector
 from tocsin.config.settings import CollectorsConfig, QueryConfig, Settings
 from tocsin.model import Clock, Labels
 from tocsin.promql import Engine, QueryLimits
+from tocsin.promql.remote import QueryEngine, RemoteEngine
 from tocsin.rules import (
     RuleManager,
     RuleMetrics,
@@ -34,7 +35,10 @@ from tocsin.rules import (
 )
 from tocsin.scrape import ScrapeManager, local_job
 from tocsin.server.alerting import Alerting
-from tocsin.storage import Storage
+from tocsin.server.storage_metrics import StorageMetrics
+from tocsin.storage import DuckDBStorage, Storage
+from tocsin.storage.forward import ForwardingStorage, ForwardMetrics, inner_of
+from tocsin.storage.remote import RemoteStorage
 from tocsin.web.query_pool import QueryPool
 from tocsin.web.services import Reloading, Services
 
@@ -50,7 +54,7 @@ class Parts:
     collectors: tuple[Collector, ...]
     collecting: CollectLoop
     scraping: ScrapeManager
-    engine: Engine
+    engine: QueryEngine
     rules: RuleManager
     alerting: Alerting
     queries: QueryPool
@@ -59,8 +63,13 @@ class Parts:
     def build(cls, settings: Settings, storage: Storage, clock: Clock, url: str) -> Self:
         """Put the parts together; nothing runs yet. Raises ConfigError when a part cannot be made."""
         registry = CollectorRegistry()
+        kept = inner_of(storage)
+        if isinstance(kept, DuckDBStorage):
+            registry.register(StorageMetrics(kept))
+        if isinstance(storage, ForwardingStorage):
+            registry.register(ForwardMetrics(storage.forwarders))
         collectors = _collectors(settings.collectors, registry)
-        engine = _engine(settings.query, storage)
+        engine = _engine(settings.query, kept)
         alerting = Alerting(settings, clock, registry, url)
         return cls(
             settings=settings,
@@ -97,10 +106,18 @@ class Parts:
 
     def work(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What runs until it is cancelled."""
-        return (self.collecting.run(), self.scraping.run(), self.rules.run(), self.alerting.run())
+        forwarding = (self.storage.forward(),) if isinstance(self.storage, ForwardingStorage) else ()
+        return (
+            self.collecting.run(),
+            self.scraping.run(),
+            self.rules.run(),
+            self.alerting.run(),
+            *forwarding,
+        )
 
     def services(self, reloading: Reloading) -> Services:
         """What the HTTP layer needs."""
+        kept = inner_of(self.storage)
         return Services(
             storage=self.storage,
             engine=self.engine,
@@ -118,6 +135,7 @@ class Parts:
                 registry=self.registry,
             ),
             reloading=reloading,
+            storage_usage=kept.usage if isinstance(kept, DuckDBStorage) else None,
         )
 
     def close(self) -> None:
@@ -156,11 +174,15 @@ def _collectors(config: CollectorsConfig, registry: CollectorRegistry) -> tuple[
     return (*default_collectors(), own, *custom)
 
 
-def _engine(config: QueryConfig, storage: Storage) -> Engine:
+def _engine(config: QueryConfig, storage: Storage) -> QueryEngine:
+    """An engine elsewhere that holds the samples also answers the queries."""
+    limits = QueryLimits(config.max_samples, config.max_series, config.timeout / 1000)
+    if isinstance(storage, RemoteStorage):
+        return RemoteEngine(storage.client, lookback_ms=config.lookback_delta, limits=limits)
     return Engine(
         storage,
         lookback_ms=config.lookback_delta,
-        limits=QueryLimits(config.max_samples, config.max_series, config.timeout / 1000),
+        limits=limits,
         enable_delayed_name_removal=config.delayed_name_removal,
         enable_experimental=config.experimental_functions,
     )
@@ -183,7 +205,7 @@ def _scraping(
 
 def _rules(
     settings: Settings,
-    engine: Engine,
+    engine: QueryEngine,
     storage: Storage,
     clock: Clock,
     alerting: Alerting,

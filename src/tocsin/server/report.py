@@ -9,12 +9,13 @@ from tocsin.collect import GpuCollector
 from tocsin.config.settings import Settings
 from tocsin.model import format_duration_ms
 from tocsin.server.parts import Parts
+from tocsin.storage.remote import public_address
 
 
 def start_lines(settings: Settings, parts: Parts, file: Path, url: str, start_s: float) -> list[str]:
     """A few lines: where it is, what it watches, and what is missing."""
     topics = {
-        "data": _data(settings, file),
+        "data": _data(settings, file) + _forwarding(settings),
         "collects": _collects(settings, parts),
         "GPU": _gpu(parts),
         "scrapes": _scrapes(settings),
@@ -29,7 +30,14 @@ def start_lines(settings: Settings, parts: Parts, file: Path, url: str, start_s:
 
 def _data(settings: Settings, file: Path) -> str:
     kept = settings.storage
+    if kept.write_url and kept.query_url:
+        return f"written to {public_address(kept.write_url)}, read from {public_address(kept.query_url)}"
     return f"{file} (kept {format_duration_ms(kept.retention)}, {format_duration_ms(kept.hot)} in memory)"
+
+
+def _forwarding(settings: Settings) -> str:
+    engines = ", ".join(public_address(config.url) for config in settings.remote_write)
+    return f"; forwarded to {engines}" if engines else ""
 
 
 def _collects(settings: Settings, parts: Parts) -> str:

@@ -19,7 +19,9 @@ from tocsin.runtime import announce
 from tocsin.server.parts import Parts
 from tocsin.server.reload import Reloader
 from tocsin.server.report import start_lines
-from tocsin.storage import DuckDBStorage, StorageSettings
+from tocsin.server.stores import open_storage
+from tocsin.storage import Storage
+from tocsin.storage.duckdb import FILE_NAME
 from tocsin.web.app import create_app
 from tocsin.web.listener import WebServer, bind, is_loopback, url_of
 
@@ -71,7 +73,7 @@ class Server:
         started_s = time.monotonic()
         listener = bind(*self._address)
         try:
-            storage = self._open_storage()
+            storage = open_storage(self._settings, self._folder, self._clock)
             try:
                 await self._run_parts(storage, listener, stop, started_s)
             finally:
@@ -79,12 +81,8 @@ class Server:
         finally:
             listener.close()
 
-    def _open_storage(self) -> DuckDBStorage:
-        kept = self._settings.storage
-        return DuckDBStorage(self._folder, StorageSettings(kept.hot, kept.retention), self._clock)
-
     async def _run_parts(
-        self, storage: DuckDBStorage, listener: socket.socket, stop: asyncio.Event, started_s: float
+        self, storage: Storage, listener: socket.socket, stop: asyncio.Event, started_s: float
     ) -> None:
         url = url_of(listener)
         parts = Parts.build(self._settings, storage, self._clock, url)
@@ -98,7 +96,8 @@ class Server:
         announcement = self._announce(url)
         start_s = time.monotonic() - started_s
         # Asking for a GPU can take seconds, in which pages are served already.
-        for line in await asyncio.to_thread(start_lines, self._settings, parts, storage.path, url, start_s):
+        file = self._folder / FILE_NAME
+        for line in await asyncio.to_thread(start_lines, self._settings, parts, file, url, start_s):
             self._say(line)
         try:
             stopping = asyncio.create_task(stop.wait())

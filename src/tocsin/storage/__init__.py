@@ -3,5 +3,6 @@
 from tocsin.storage.duckdb import DuckDBStorage, StorageSettings
 from tocsin.storage.head import Head
 from tocsin.storage.interface import Appendable, Queryable, Storage
+from tocsin.storage.usage import StorageUsage
 
-__all__ = ["Appendable", "DuckDBStorage", "Head", "Queryable", "Storage", "StorageSettings"]
+__all__ = ["Appendable", "DuckDBStorage", "Head", "Queryable", "Storage", "StorageSettings", "StorageUsage"]

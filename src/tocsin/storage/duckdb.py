@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import queue
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -35,10 +36,12 @@ from tocsin.storage.blocks import Runs, blocks_from_runs, runs_from_sorted
 from tocsin.storage.file import open_store
 from tocsin.storage.head import Head
 from tocsin.storage.index import REFUSED
+from tocsin.storage.usage import StorageUsage
 
 FILE_NAME: Final = "tocsin.duckdb"
 
 _HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
 _UPKEEP_INTERVAL_S: Final = 600.0
 _MEMORY_LIMIT: Final = "512MB"
 
@@ -67,6 +70,8 @@ _SELECT_SERIES: Final = """
     SELECT DISTINCT series_id FROM samples JOIN wanted USING (series_id) WHERE timestamp_ms BETWEEN $1 AND $2
 """
 
+_COUNT_SAMPLES: Final = "SELECT count(*), min(timestamp_ms), max(timestamp_ms) FROM samples"
+_COUNT_RECENT: Final = "SELECT count(*) FROM samples WHERE timestamp_ms BETWEEN ? AND ?"
 _DELETE_ENDED_SERIES: Final = """
     DELETE FROM series WHERE id NOT IN (SELECT DISTINCT series_id FROM samples) RETURNING id
 """
@@ -146,6 +151,40 @@ class DuckDBStorage:
     def metadata(self) -> Mapping[str, MetricMetadata]:
         """Type, help and unit by metric family."""
         return self._head.metadata()
+
+    def usage(self) -> StorageUsage:
+        """How much there is, how large it is, and how large it will become; raises StorageError."""
+        end_ms = self._clock.now_ms()
+        try:
+            with self._connection.cursor() as cursor:
+                samples, oldest_ms, newest_ms = cursor.execute(_COUNT_SAMPLES).fetchone() or (0, None, None)
+                recent = cursor.execute(_COUNT_RECENT, [end_ms - _DAY_MS, end_ms]).fetchone() or (0,)
+            disk_free_bytes = shutil.disk_usage(self.path.parent).free
+        except (duckdb.Error, OSError) as error:
+            raise StorageError(f"cannot read {self.path}: {_first_line(error)}") from error
+        age_ms = end_ms - oldest_ms if oldest_ms is not None else 0
+        return StorageUsage(
+            path=str(self.path),
+            file_bytes=self.file_bytes,
+            disk_free_bytes=disk_free_bytes,
+            series=self.series_count,
+            samples=samples,
+            samples_a_day=recent[0] * _DAY_MS / min(_DAY_MS, age_ms) if age_ms >= _HOUR_MS else None,
+            oldest_ms=oldest_ms,
+            newest_ms=newest_ms,
+            retention_ms=self._settings.retention_ms,
+        )
+
+    @property
+    def series_count(self) -> int:
+        """How many series there are."""
+        return self._head.index.series_count
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of the file and its write-ahead log."""
+        files = (self.path, self.path.with_name(f"{self.path.name}.wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def _read(self, statement: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Arrays:
         wanted = {"series_id": self._head.match(matchers).astype(np.uint32)}

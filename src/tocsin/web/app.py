@@ -19,8 +19,9 @@ from tocsin.web.responses import on_http_error, on_tocsin_error, on_unexpected_e
 from tocsin.web.series_api import SeriesApi
 from tocsin.web.services import Services
 from tocsin.web.status_api import StatusApi
+from tocsin.web.storage_api import StorageApi
 
-APIS: Final = (QueryApi, LanguageApi, SeriesApi, FederateApi, IngestApi, StatusApi)
+APIS: Final = (QueryApi, LanguageApi, SeriesApi, FederateApi, IngestApi, StatusApi, StorageApi)
 
 
 def create_app(services: Services, *, listens_on_loopback: bool) -> ASGIApp:

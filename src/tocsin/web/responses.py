@@ -23,6 +23,7 @@ from tocsin.errors import (
     TocsinError,
     UsageError,
 )
+from tocsin.storage.remote import RefusedError
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ _STATUS_OF: Final[tuple[tuple[type[TocsinError], int, str], ...]] = (
     (QueryCancelledError, 503, "canceled"),
     (QueryError, 422, "execution"),
     (SeriesLimitError, 400, "bad_data"),
+    (RefusedError, 400, "bad_data"),
     (StorageError, 503, "unavailable"),
     (TocsinError, 500, "internal"),
 )

@@ -10,10 +10,10 @@ from prometheus_client import Counter
 
 from tocsin.config.settings import Settings
 from tocsin.model import Clock
-from tocsin.promql import Engine
+from tocsin.promql.remote import QueryEngine
 from tocsin.rules import RuleManager
 from tocsin.scrape import ScrapeManager
-from tocsin.storage import Storage
+from tocsin.storage import Storage, StorageUsage
 from tocsin.web.query_pool import QueryPool
 
 
@@ -48,11 +48,12 @@ class Services:
     """What the HTTP layer needs of the rest of tocsin.
 
     ``metrics`` gives the text of ``/metrics``; ``dropped_samples`` counts, by reason, what arrived
-    and could not be taken; ``settings`` are those that the process started with.
+    and could not be taken; ``settings`` are those that the process started with; ``storage_usage``
+    is None where samples are kept elsewhere.
     """
 
     storage: Storage
-    engine: Engine
+    engine: QueryEngine
     queries: QueryPool
     clock: Clock
     settings: Settings
@@ -62,3 +63,4 @@ class Services:
     metrics: Callable[[], bytes]
     dropped_samples: Counter
     reloading: Reloading
+    storage_usage: Callable[[], StorageUsage] | None
