@@ -142,6 +142,18 @@ def test_the_limit_is_checked_before_inflating():
         decode_write_request(claims_4_gib)
 
 
+def test_zstd_is_read_alike_and_bounded():
+    batch = SampleBatch.at(1_700_000_000_000, {Labels({"__name__": "a"}): 0.1})
+    raw = bytes(cramjam.snappy.decompress_raw(encode_write_request(batch)))
+    body = bytes(cramjam.zstd.compress(raw))
+    assert rows(WriteRequestDecoder(len(raw)).decode(body, "zstd").batch) == rows(batch)
+    with pytest.raises(SizeLimitError):
+        WriteRequestDecoder(len(raw) - 1).decode(body, "zstd")
+    for wrong in (b"", b"hello", body[:-3]):
+        with pytest.raises(ParseError, match="not compressed with zstd"):
+            WriteRequestDecoder().decode(wrong, "zstd")
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_arbitrary_bytes_raise_nothing_but_parse_errors(body, compressed):
     packed = bytes(cramjam.snappy.compress_raw(body)) if compressed else body
@@ -168,7 +180,7 @@ def test_damaged_requests_raise_nothing_but_parse_errors(data):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr("tocsin.receive.remote_write._MAX_REMEMBERED", 10)
+    monkeypatch.setattr("tocsin.receive.remote_write.MAX_REMEMBERED", 10)
     decoder = WriteRequestDecoder()
     for number in range(30):
         labels = Labels({"__name__": "a", "x": str(number)})
@@ -183,9 +195,11 @@ def test_what_is_remembered_is_bounded(monkeypatch):
         ("application/x-protobuf", "snappy", None),
         ("", "", None),
         ("application/x-protobuf; proto=prometheus.WriteRequest", "Snappy", None),
-        ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", "remote write 1.0"),
+        ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", None),
+        ("application/x-protobuf", "zstd", None),
+        ("application/x-protobuf;proto=prometheus.ReadRequest", "snappy", "allowed: prometheus.WriteRequest"),
         ("application/json", "snappy", 'the Content-Type "application/json" is not supported'),
-        ("application/x-protobuf", "zstd", 'the Content-Encoding "zstd" is not supported'),
+        ("application/x-protobuf", "gzip", 'the Content-Encoding "gzip" is not supported'),
     ],
 )
 def test_what_can_be_read(content_type, encoding, message):

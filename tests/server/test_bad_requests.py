@@ -136,5 +136,5 @@ def test_a_foreign_host_or_page_is_refused(client):
 
 
 def test_an_unknown_message_of_remote_write_is_refused(client):
-    headers = {"content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}
+    headers = {"content-type": "application/x-protobuf;proto=prometheus.ReadRequest"}
     assert client.post("/api/v1/write", content=b"", headers=headers).status_code == 415

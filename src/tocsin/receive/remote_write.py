@@ -1,4 +1,4 @@
-"""Remote write 1.0: what Prometheus and its relatives push to ``/api/v1/write``.
+"""Remote write 1.0: what Prometheus and its relatives push to ``/api/v1/write``; and what 2.0 shares with it.
 
 Source: prometheus.io/docs/specs/prw/remote_write_spec. A sender repeats the same series in request after
 request, nearly always with one sample each. The decoder therefore remembers the serialised labels of
@@ -8,7 +8,7 @@ those samples are read at once as columns. Any other series is read as a message
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,10 @@ from tocsin.scrape.syntax import check_timestamp
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
+MESSAGE_V1: Final = "prometheus.WriteRequest"
+MESSAGE_V2: Final = "io.prometheus.write.v2.Request"
+_MESSAGES: Final = (MESSAGE_V1, MESSAGE_V2)
+
 NATIVE_HISTOGRAM: Final = "native_histogram"
 """The reason for which samples of native histograms are dropped."""
 
@@ -39,14 +43,29 @@ _TYPE_BY_NUMBER: Final = (
     MetricType.STATESET,
 )
 
-# How many series a decoder remembers before it starts anew.
-_MAX_REMEMBERED: Final = 200_000
-_UNKNOWN: Final = -1
+MAX_REMEMBERED: Final = 200_000
+"""How many series a decoder remembers before it starts anew."""
+
+UNKNOWN: Final = -1
+"""The row of a series that is not remembered."""
+
+_ZSTD_IS_FULL: Final = "failed to write whole buffer"
 
 _TIME_TAG: Final = 0x10
 _TIME_BYTES: Final = 6
 _TIME_CONTINUATION: Final = np.array([0x80, 0x80, 0x80, 0x80, 0x80, 0], dtype=np.uint8)
 _TIME_SHIFTS: Final = np.arange(_TIME_BYTES, dtype=np.int64) * 7
+
+
+def message_name(content_type: str) -> str:
+    """The message that a Content-Type names: that of remote write 1.0 where it names none.
+
+    >>> message_name("application/x-protobuf;proto=io.prometheus.write.v2.Request")
+    'io.prometheus.write.v2.Request'
+    """
+    parameters = (part.strip() for part in content_type.split(";")[1:])
+    named = (part.partition("=")[2].strip('" ') for part in parameters if part.lower().startswith("proto="))
+    return next(named, "") or MESSAGE_V1
 
 
 def unsupported_reason(content_type: str, content_encoding: str) -> str | None:
@@ -55,14 +74,13 @@ def unsupported_reason(content_type: str, content_encoding: str) -> str | None:
     >>> unsupported_reason("application/x-protobuf", "snappy") is None
     True
     """
-    media_type, *parameters = (part.strip() for part in content_type.split(";"))
-    proto = next((p.partition("=")[2].strip('" ') for p in parameters if p.lower().startswith("proto=")), "")
+    media_type, name = content_type.partition(";")[0].strip(), message_name(content_type)
     if media_type.lower() not in {"", "application/x-protobuf"}:
         return f'the Content-Type "{media_type}" is not supported (allowed: application/x-protobuf)'
-    if proto not in {"", "prometheus.WriteRequest"}:
-        return f'the message "{proto}" is not supported (allowed: prometheus.WriteRequest, remote write 1.0)'
-    if content_encoding.strip().lower() not in {"", "snappy"}:
-        return f'the Content-Encoding "{content_encoding}" is not supported (allowed: snappy)'
+    if name not in _MESSAGES:
+        return f'the message "{name}" is not supported (allowed: {", ".join(_MESSAGES)})'
+    if content_encoding.strip().lower() not in _INFLATE:
+        return f'the Content-Encoding "{content_encoding}" is not supported (allowed: snappy, zstd)'
     return None
 
 
@@ -73,18 +91,18 @@ class WriteRequestDecoder:
         self._max_bytes = max_bytes
         self._forget()
 
-    def decode(self, body: bytes) -> Received:
-        """Read a request compressed with snappy.
+    def decode(self, body: bytes, encoding: str = "snappy") -> Received:
+        """Read a request; ``encoding`` is its Content-Encoding, snappy or zstd.
 
         Raises SizeLimitError when it would inflate above ``max_bytes`` and else ParseError; nothing of
         the request should then be stored.
         """
-        request = _parse(messages.WriteRequest, _inflate(body, self._max_bytes))
-        if len(self._series) > _MAX_REMEMBERED:
+        request = _parse(messages.WriteRequest, inflate(body, encoding, self._max_bytes))
+        if len(self._series) > MAX_REMEMBERED:
             self._forget()
         raw_series = list(request.timeseries)
-        columns: list[_Columns] = []
-        for shape in (_Shape.VALUE, _Shape.ZERO):
+        columns: list[Columns] = []
+        for shape in (Shape.VALUE, Shape.ZERO):
             taken, raw_series = self._take_known(raw_series, shape)
             columns.append(taken)
         taken, histogram_count = self._take_messages(raw_series)
@@ -97,20 +115,20 @@ class WriteRequestDecoder:
         self._row_of_labels: dict[Labels, int] = {}
         self._series: list[Labels] = []
 
-    def _take_known(self, raw_series: list[bytes], shape: _Shape) -> tuple[_Columns, list[bytes]]:
+    def _take_known(self, raw_series: list[bytes], shape: Shape) -> tuple[Columns, list[bytes]]:
         """Read the series whose labels are known and that hold one sample of a shape; return the others."""
         get, width = self._row_of_prefix.get, shape.width
-        rows = np.array([get(raw[:-width], _UNKNOWN) for raw in raw_series], dtype=np.int64)
-        known = np.flatnonzero(rows != _UNKNOWN)
+        rows = np.array([get(raw[:-width], UNKNOWN) for raw in raw_series], dtype=np.int64)
+        known = np.flatnonzero(rows != UNKNOWN)
         tails = np.frombuffer(b"".join([raw_series[index][-width:] for index in known]), dtype=np.uint8)
         table = tails.reshape(len(known), width)
         fits = shape.fits(table)
         rest = np.ones(len(raw_series), dtype=bool)
         rest[known[fits]] = False
-        columns = _Columns(rows[known[fits]], *shape.read(table[fits]))
+        columns = Columns(rows[known[fits]], *shape.read(table[fits]))
         return columns, [raw_series[index] for index in np.flatnonzero(rest)]
 
-    def _take_messages(self, raw_series: list[bytes]) -> tuple[_Columns, int]:
+    def _take_messages(self, raw_series: list[bytes]) -> tuple[Columns, int]:
         """Read series of any shape, remember their labels, and count the native histograms."""
         samples: list[tuple[int, int, float]] = []
         histogram_count = 0
@@ -120,7 +138,7 @@ class WriteRequestDecoder:
             if message.samples:
                 row = self._row(raw, message)
                 samples += [(row, sample.timestamp, sample.value) for sample in message.samples]
-        columns = _Columns(
+        columns = Columns(
             np.array([row for row, _, _ in samples], dtype=np.int64),
             np.array([timestamp_ms for _, timestamp_ms, _ in samples], dtype=np.int64),
             np.array([value for _, _, value in samples], dtype=np.float64),
@@ -137,12 +155,12 @@ class WriteRequestDecoder:
             self._row_of_prefix[prefix] = row
         return row
 
-    def _batch(self, columns: Sequence[_Columns]) -> SampleBatch:
+    def _batch(self, columns: Sequence[Columns]) -> SampleBatch:
         rows, timestamps_ms, values = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         for extreme in (timestamps_ms.min(initial=0), timestamps_ms.max(initial=0)):
             check_timestamp(int(extreme))
         used, index = np.unique(rows, return_inverse=True)
-        return SampleBatch([self._series[row] for row in used], index, timestamps_ms, values)
+        return SampleBatch([self._series[row] for row in used.tolist()], index, timestamps_ms, values)
 
 
 def decode_write_request(body: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Received:
@@ -171,7 +189,7 @@ def encode_write_request(batch: SampleBatch, metadata: Mapping[str, MetricMetada
     return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
 
 
-class _Columns(NamedTuple):
+class Columns(NamedTuple):
     """Samples as parallel arrays; rows are those of the decoder."""
 
     rows: npt.NDArray[np.int64]
@@ -179,7 +197,7 @@ class _Columns(NamedTuple):
     values: npt.NDArray[np.float64]
 
 
-class _Shape(Enum):
+class Shape(Enum):
     """The two forms of an entry with one sample: with a value, and without because it is 0.
 
     The head is tag and length of the sample, and the tag of its value; behind it stand the value's eight
@@ -206,13 +224,18 @@ class _Shape(Enum):
         """The times and values of rows that fit."""
         groups = (table[:, self.time_tag_at + 1 :] & 0x7F).astype(np.int64)
         timestamps_ms = (groups << _TIME_SHIFTS).sum(axis=1)
-        if self is _Shape.ZERO:
+        if self is Shape.ZERO:
             return timestamps_ms, np.zeros(len(table))
         value_bytes = np.ascontiguousarray(table[:, len(self.head) : self.time_tag_at])
         return timestamps_ms, value_bytes.view("<f8").reshape(len(table)).astype(np.float64)
 
 
-def _inflate(body: bytes, max_bytes: int) -> bytes:
+def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Undo the compression; raises SizeLimitError above a size, whatever the body claims, or ParseError."""
+    return _INFLATE[encoding.strip().lower()](body, max_bytes)
+
+
+def _inflate_snappy(body: bytes, max_bytes: int) -> bytes:
     """Undo snappy, whose header tells the size before anything is inflated."""
     try:
         if cramjam.snappy.decompress_raw_len(body) > max_bytes:
@@ -220,6 +243,18 @@ def _inflate(body: bytes, max_bytes: int) -> bytes:
         return bytes(cramjam.snappy.decompress_raw(body))
     except cramjam.DecompressionError as error:
         raise ParseError(f"the body is not compressed with snappy: {error}") from error
+
+
+def _inflate_zstd(body: bytes, max_bytes: int) -> bytes:
+    """Undo zstd into room of the largest size, of which the machine gives only what is written to."""
+    room = np.empty(max_bytes, dtype=np.uint8)
+    try:
+        size_bytes = cramjam.zstd.decompress_into(body, room.data)
+    except cramjam.DecompressionError as error:
+        if str(error) == _ZSTD_IS_FULL:
+            raise SizeLimitError(max_bytes) from error
+        raise ParseError(f"the body is not compressed with zstd: {error}") from error
+    return room[:size_bytes].tobytes()
 
 
 def _parse(message_class: Any, data: bytes) -> Any:
@@ -244,11 +279,20 @@ def _labels(pairs: Sequence[tuple[str, str]]) -> Labels:
 
 def _metadata(entries: Iterable[Any]) -> dict[str, MetricMetadata]:
     return {
-        entry.metric_family_name: MetricMetadata(_metric_type(entry.type), entry.help, entry.unit)
+        entry.metric_family_name: MetricMetadata(metric_type(entry.type), entry.help, entry.unit)
         for entry in entries
     }
 
 
-def _metric_type(number: int) -> MetricType:
+def metric_type(number: int) -> MetricType:
+    """The type that a number stands for, the same in both versions; unknown for any other number."""
     known = 0 <= number < len(_TYPE_BY_NUMBER)
     return _TYPE_BY_NUMBER[number] if known else MetricType.UNKNOWN
+
+
+_INFLATE: Final[Mapping[str, Callable[[bytes, int], bytes]]] = {
+    "": _inflate_snappy,
+    "snappy": _inflate_snappy,
+    "zstd": _inflate_zstd,
+}
+"""How a body is inflated, by Content-Encoding; a sender that names none uses snappy."""

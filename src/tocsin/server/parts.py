@@ -25,6 +25,7 @@ from tocsin.config.settings import CollectorsConfig, QueryConfig, Settings
 from tocsin.model import Clock, Labels
 from tocsin.promql import Engine, QueryLimits
 from tocsin.promql.remote import QueryEngine, RemoteEngine
+from tocsin.receive import PushedGroups
 from tocsin.rules import (
     RuleManager,
     RuleMetrics,
@@ -54,14 +55,20 @@ class Parts:
     collectors: tuple[Collector, ...]
     collecting: CollectLoop
     scraping: ScrapeManager
+    pushed: PushedGroups
     engine: QueryEngine
     rules: RuleManager
     alerting: Alerting
     queries: QueryPool
 
     @classmethod
-    def build(cls, settings: Settings, storage: Storage, clock: Clock, url: str) -> Self:
-        """Put the parts together; nothing runs yet. Raises ConfigError when a part cannot be made."""
+    def build(
+        cls, settings: Settings, storage: Storage, clock: Clock, url: str, folder: Path | None = None
+    ) -> Self:
+        """Put the parts together; nothing runs yet. Raises ConfigError when a part cannot be made.
+
+        What must survive a restart beside the samples is kept in ``folder``.
+        """
         registry = CollectorRegistry()
         kept = inner_of(storage)
         if isinstance(kept, DuckDBStorage):
@@ -79,6 +86,7 @@ class Parts:
             collectors=collectors,
             collecting=_collecting(settings, storage, clock, collectors),
             scraping=_scraping(settings, storage, clock, registry),
+            pushed=PushedGroups(storage, settings.push, clock, folder),
             engine=engine,
             rules=_rules(settings, engine, storage, clock, alerting, RuleMetrics(registry), url),
             alerting=alerting,
@@ -88,6 +96,7 @@ class Parts:
     async def start(self) -> None:
         """Do what must be done before anything runs."""
         await self.scraping.apply(self.settings.scrape_configs)
+        await self.pushed.load()
 
     async def apply(self, settings: Settings) -> None:
         """Go by other settings from now on, as far as that is possible while everything runs.
@@ -110,6 +119,7 @@ class Parts:
         return (
             self.collecting.run(),
             self.scraping.run(),
+            self.pushed.run(),
             self.rules.run(),
             self.alerting.run(),
             *forwarding,
@@ -127,6 +137,7 @@ class Parts:
             started_ms=self.clock.now_ms(),
             rules=self.rules,
             scraping=self.scraping,
+            pushed=self.pushed,
             metrics=lambda: generate_latest(_LastRound(self.collecting)),
             dropped_samples=Counter(
                 "tocsin_samples_dropped_total",

@@ -85,7 +85,7 @@ class Server:
         self, storage: Storage, listener: socket.socket, stop: asyncio.Event, started_s: float
     ) -> None:
         url = url_of(listener)
-        parts = Parts.build(self._settings, storage, self._clock, url)
+        parts = Parts.build(self._settings, storage, self._clock, url, self._folder)
         reloader = Reloader(self._settings, self._load, parts.apply, self._clock, parts.registry, self._say)
         services = parts.services(reloader)
         web = WebServer(create_app(services, listens_on_loopback=is_loopback(listener)), listener)

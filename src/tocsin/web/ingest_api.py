@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from tocsin.receive import Received, WriteRequestDecoder, decode_text_import, unsupported_reason
-from tocsin.web.responses import failure
+from tocsin.errors import SeriesLimitError, TocsinError
+from tocsin.receive import (
+    MESSAGE_V1,
+    MESSAGE_V2,
+    Received,
+    ReceivedInPart,
+    WriteRequestDecoder,
+    WriteRequestV2Decoder,
+    decode_text_import,
+    message_name,
+    unsupported_reason,
+)
+from tocsin.web.responses import failure, on_tocsin_error
 from tocsin.web.services import Services
+
+_WRITTEN: Final = "X-Prometheus-Remote-Write-{}-Written"
 
 
 class IngestApi:
@@ -20,8 +34,11 @@ class IngestApi:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._decoder = WriteRequestDecoder()
-        # The decoder remembers series and so belongs to one thread.
+        self._decoders: dict[str, WriteRequestDecoder | WriteRequestV2Decoder] = {
+            MESSAGE_V1: WriteRequestDecoder(),
+            MESSAGE_V2: WriteRequestV2Decoder(),
+        }
+        # The decoders remember series and so belong to one thread.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tocsin-ingest")
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -37,24 +54,44 @@ class IngestApi:
         encoding = request.headers.get("content-encoding", "")
         extra_labels = request.query_params.getlist("extra_label")
         now_ms = self._services.clock.now_ms()
-        return await self._store(
-            lambda: decode_text_import(body, encoding, now_ms, extra_labels=extra_labels)
-        )
+        await self._store(lambda: decode_text_import(body, encoding, now_ms, extra_labels=extra_labels))
+        return Response(status_code=204)
 
     async def remote_write(self, request: Request) -> Response:
-        """Take a request of Prometheus' remote write 1.0."""
-        headers = request.headers
-        reason = unsupported_reason(headers.get("content-type", ""), headers.get("content-encoding", ""))
+        """Take a request of remote write 1.0 or 2.0; the answer tells how much of it is stored.
+
+        Of a request of 2.0 that is wrong in part the rest is stored, and the status is 400.
+        """
+        content_type = request.headers.get("content-type", "")
+        encoding = request.headers.get("content-encoding", "")
+        reason = unsupported_reason(content_type, encoding)
         if reason is not None:
             return failure(415, "bad_data", reason)
+        decode = self._decoders[message_name(content_type)].decode
         body = await request.body()
-        return await self._store(lambda: self._decoder.decode(body))
+        try:
+            received = await self._store(lambda: decode(body, encoding))
+        except TocsinError as error:
+            answer = await on_tocsin_error(request, error)
+            # How much is stored when the store is full of series is not known; then nothing is claimed.
+            answer.headers.update({} if isinstance(error, SeriesLimitError) else _written(0))
+            return answer
+        written = _written(len(received.batch))
+        if isinstance(received, ReceivedInPart) and received.fault:
+            return failure(400, "bad_data", received.fault, written)
+        return Response(status_code=204, headers=written)
 
-    async def _store(self, decode: Callable[[], Received]) -> Response:
+    async def _store(self, decode: Callable[[], Received]) -> Received:
         received = await asyncio.get_running_loop().run_in_executor(self._thread, decode)
         for reason, count in received.dropped.items():
             self._services.dropped_samples.labels(reason).inc(count)
         if received.metadata:
             self._services.storage.describe(received.metadata)
         await self._services.storage.append(received.batch)
-        return Response(status_code=204)
+        return received
+
+
+def _written(sample_count: int) -> dict[str, str]:
+    """The headers that remote write 2.0 asks for; neither histograms nor exemplars are kept."""
+    counts = {"Samples": sample_count, "Histograms": 0, "Exemplars": 0}
+    return {_WRITTEN.format(kind): str(count) for kind, count in counts.items()}

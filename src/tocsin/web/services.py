@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from tocsin.config.settings import Settings
 from tocsin.model import Clock
 from tocsin.promql.remote import QueryEngine
+from tocsin.receive import PushedGroups
 from tocsin.rules import RuleManager
 from tocsin.scrape import ScrapeManager
 from tocsin.storage import Storage, StorageUsage
@@ -60,6 +61,7 @@ class Services:
     started_ms: int
     rules: RuleManager
     scraping: ScrapeManager
+    pushed: PushedGroups
     metrics: Callable[[], bytes]
     dropped_samples: Counter
     reloading: Reloading
