@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tocsin.config.alerting import AlertingConfig, AlertmanagerConfig
 from tocsin.config.model import ConfigModel, LabelName, PositiveDurationMs, located, validate
+from tocsin.config.otlp import OtlpConfig
 from tocsin.config.push import PushConfig
 from tocsin.config.scrape import ScrapeConfig, check_job_names
 from tocsin.config.source import Source, parse_source, read_source
@@ -58,6 +59,7 @@ class Settings(ConfigModel):
     remote_write: RemoteWriteConfigs = ()
     query: QueryConfig = Field(default_factory=QueryConfig)
     collectors: CollectorsConfig = Field(default_factory=CollectorsConfig)
+    otlp: OtlpConfig = Field(default_factory=OtlpConfig)
     push: PushConfig = Field(default_factory=PushConfig)
     alertmanager: AlertmanagerConfig | None = None
     alertmanager_config: str | None = None

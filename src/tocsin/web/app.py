@@ -14,6 +14,7 @@ from tocsin.web.federate_api import FederateApi
 from tocsin.web.gate import Gate
 from tocsin.web.ingest_api import IngestApi
 from tocsin.web.language_api import LanguageApi
+from tocsin.web.otlp_api import OtlpApi
 from tocsin.web.push_api import PushApi
 from tocsin.web.query_api import QueryApi
 from tocsin.web.responses import on_http_error, on_tocsin_error, on_unexpected_error
@@ -22,7 +23,17 @@ from tocsin.web.services import Services
 from tocsin.web.status_api import StatusApi
 from tocsin.web.storage_api import StorageApi
 
-APIS: Final = (QueryApi, LanguageApi, SeriesApi, FederateApi, IngestApi, PushApi, StatusApi, StorageApi)
+APIS: Final = (
+    QueryApi,
+    LanguageApi,
+    SeriesApi,
+    FederateApi,
+    IngestApi,
+    PushApi,
+    OtlpApi,
+    StatusApi,
+    StorageApi,
+)
 
 
 def create_app(services: Services, *, listens_on_loopback: bool) -> ASGIApp:

@@ -73,6 +73,11 @@ async def on_tocsin_error(_request: Request, error: Exception) -> Response:
     return failure(status, error_type, str(error))
 
 
+def status_of(error: TocsinError) -> int:
+    """The HTTP status that an error of ours is answered with."""
+    return next(status for cls, status, _ in _STATUS_OF if isinstance(error, cls))
+
+
 async def on_http_error(_request: Request, error: Exception) -> Response:
     """Answer for an unknown path, a wrong method and the like."""
     if not isinstance(error, HTTPException):
