@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import parsing, promql, startup, training_monitor
+from benchmarks import parsing, promql, startup, statsd, training_monitor
 from benchmarks.table import Row, print_rows
 
 BENCHMARKS: dict[str, Callable[[], Sequence[Row]]] = {
     "parsing": parsing.rows,
     "promql": promql.rows,
     "startup": startup.rows,
+    "statsd": statsd.rows,
     "training_monitor": training_monitor.rows,
 }
 

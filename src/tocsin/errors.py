@@ -9,7 +9,8 @@
     │   ├── UnreachableError    an engine elsewhere takes nothing now, but may later (in storage/remote/)
     │   └── RefusedError        an engine elsewhere will never take these samples (in storage/remote/)
     ├── ParseError          samples in a text or binary format are malformed (line)
-    │   └── SizeLimitError      a body is larger than allowed
+    │   ├── SizeLimitError      a body is larger than allowed
+    │   └── LineError           a line of StatsD is refused (in receive/statsd/)
     ├── ScrapeError         a target could not be scraped (in scrape/)
     ├── QueryError          a PromQL query cannot be answered
     │   ├── QuerySyntaxError    it is not PromQL (position)

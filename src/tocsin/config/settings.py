@@ -14,6 +14,7 @@ from tocsin.config.otlp import OtlpConfig
 from tocsin.config.push import PushConfig
 from tocsin.config.scrape import ScrapeConfig, check_job_names
 from tocsin.config.source import Source, parse_source, read_source
+from tocsin.config.statsd import StatsdConfig, resolved_statsd
 from tocsin.config.storage import RemoteWriteConfigs, StorageConfig
 
 _PATTERN: Final = frozenset("*?[")
@@ -59,6 +60,7 @@ class Settings(ConfigModel):
     remote_write: RemoteWriteConfigs = ()
     query: QueryConfig = Field(default_factory=QueryConfig)
     collectors: CollectorsConfig = Field(default_factory=CollectorsConfig)
+    statsd: StatsdConfig | None = None
     otlp: OtlpConfig = Field(default_factory=OtlpConfig)
     push: PushConfig = Field(default_factory=PushConfig)
     alertmanager: AlertmanagerConfig | None = None
@@ -79,6 +81,7 @@ def load_settings(path: Path | None) -> Settings:
             "rule_files": _rule_files(settings, source, folder),
             "alerting": located(settings.alerting, folder),
             "storage": located(settings.storage, folder),
+            "statsd": resolved_statsd(settings.statsd, source, folder) if settings.statsd else None,
             "remote_write": tuple(located(config, folder) for config in settings.remote_write),
             "alertmanager": _alertmanager(settings, source, folder),
         }

@@ -26,6 +26,7 @@ from tocsin.model import Clock, Labels
 from tocsin.promql import Engine, QueryLimits
 from tocsin.promql.remote import QueryEngine, RemoteEngine
 from tocsin.receive import PushedGroups
+from tocsin.receive.statsd import StatsdReceiver
 from tocsin.rules import (
     RuleManager,
     RuleMetrics,
@@ -56,6 +57,7 @@ class Parts:
     collecting: CollectLoop
     scraping: ScrapeManager
     pushed: PushedGroups
+    statsd: StatsdReceiver | None
     engine: QueryEngine
     rules: RuleManager
     alerting: Alerting
@@ -87,6 +89,7 @@ class Parts:
             collecting=_collecting(settings, storage, clock, collectors),
             scraping=_scraping(settings, storage, clock, registry),
             pushed=PushedGroups(storage, settings.push, clock, folder),
+            statsd=StatsdReceiver(settings.statsd, storage, clock, registry) if settings.statsd else None,
             engine=engine,
             rules=_rules(settings, engine, storage, clock, alerting, RuleMetrics(registry), url),
             alerting=alerting,
@@ -97,6 +100,8 @@ class Parts:
         """Do what must be done before anything runs."""
         await self.scraping.apply(self.settings.scrape_configs)
         await self.pushed.load()
+        if self.statsd is not None:
+            await self.statsd.start()
 
     async def apply(self, settings: Settings) -> None:
         """Go by other settings from now on, as far as that is possible while everything runs.
@@ -116,6 +121,7 @@ class Parts:
     def work(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What runs until it is cancelled."""
         forwarding = (self.storage.forward(),) if isinstance(self.storage, ForwardingStorage) else ()
+        receiving = (_stop_at_the_end(self.statsd),) if self.statsd is not None else ()
         return (
             self.collecting.run(),
             self.scraping.run(),
@@ -123,6 +129,7 @@ class Parts:
             self.rules.run(),
             self.alerting.run(),
             *forwarding,
+            *receiving,
         )
 
     def services(self, reloading: Reloading) -> Services:
@@ -152,6 +159,14 @@ class Parts:
     def close(self) -> None:
         """Let go of threads."""
         self.queries.close()
+
+
+async def _stop_at_the_end(receiver: StatsdReceiver) -> None:
+    """Wait until cancelled; then store what has arrived and end all series."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await receiver.stop()
 
 
 class _LastRound:
