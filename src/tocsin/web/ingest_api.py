@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -15,7 +14,6 @@ from tocsin.errors import SeriesLimitError, TocsinError
 from tocsin.receive import (
     MESSAGE_V1,
     MESSAGE_V2,
-    Received,
     ReceivedInPart,
     WriteRequestDecoder,
     WriteRequestV2Decoder,
@@ -25,6 +23,7 @@ from tocsin.receive import (
 )
 from tocsin.web.responses import failure, on_tocsin_error
 from tocsin.web.services import Services
+from tocsin.web.storing import decode_and_store
 
 _WRITTEN: Final = "X-Prometheus-Remote-Write-{}-Written"
 
@@ -54,7 +53,11 @@ class IngestApi:
         encoding = request.headers.get("content-encoding", "")
         extra_labels = request.query_params.getlist("extra_label")
         now_ms = self._services.clock.now_ms()
-        await self._store(lambda: decode_text_import(body, encoding, now_ms, extra_labels=extra_labels))
+        await decode_and_store(
+            self._services,
+            self._thread,
+            lambda: decode_text_import(body, encoding, now_ms, extra_labels=extra_labels),
+        )
         return Response(status_code=204)
 
     async def remote_write(self, request: Request) -> Response:
@@ -70,7 +73,7 @@ class IngestApi:
         decode = self._decoders[message_name(content_type)].decode
         body = await request.body()
         try:
-            received = await self._store(lambda: decode(body, encoding))
+            received = await decode_and_store(self._services, self._thread, lambda: decode(body, encoding))
         except TocsinError as error:
             answer = await on_tocsin_error(request, error)
             # How much is stored when the store is full of series is not known; then nothing is claimed.
@@ -80,15 +83,6 @@ class IngestApi:
         if isinstance(received, ReceivedInPart) and received.fault:
             return failure(400, "bad_data", received.fault, written)
         return Response(status_code=204, headers=written)
-
-    async def _store(self, decode: Callable[[], Received]) -> Received:
-        received = await asyncio.get_running_loop().run_in_executor(self._thread, decode)
-        for reason, count in received.dropped.items():
-            self._services.dropped_samples.labels(reason).inc(count)
-        if received.metadata:
-            self._services.storage.describe(received.metadata)
-        await self._services.storage.append(received.batch)
-        return received
 
 
 def _written(sample_count: int) -> dict[str, str]:

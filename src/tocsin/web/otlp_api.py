@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -24,6 +23,7 @@ from tocsin.receive.otlp import (
 )
 from tocsin.web.responses import status_of
 from tocsin.web.services import Services
+from tocsin.web.storing import decode_and_store
 
 _UNSUPPORTED: Final = 415
 
@@ -76,20 +76,13 @@ class OtlpApi:
             return _failure(_UNSUPPORTED, reason, kind)
         body = await request.body()
         try:
-            received = await self._store(lambda: decode(body, kind, encoding))
+            received = await decode_and_store(
+                self._services, self._thread, lambda: decode(body, kind, encoding)
+            )
         except TocsinError as error:
             return _failure(status_of(error), str(error), kind)
         answer = encode_received(received, kind)
         return Response(answer.body, 200, media_type=answer.content_type)
-
-    async def _store(self, decode: Callable[[], ReceivedExport]) -> ReceivedExport:
-        received = await asyncio.get_running_loop().run_in_executor(self._thread, decode)
-        for reason, count in received.dropped.items():
-            self._services.dropped_samples.labels(reason).inc(count)
-        if received.metadata:
-            self._services.storage.describe(received.metadata)
-        await self._services.storage.append(received.batch)
-        return received
 
 
 def _failure(status: int, message: str, content_type: str) -> Response:
