@@ -63,7 +63,7 @@ def test_faults(body, encoding, options, message):
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
-    [(b"a 1\n" * 100, ""), (gzip.compress(b"a 1\n" * 100), "gzip")],
+    [(b"a 1\n" * 100, ""), (gzip.compress(b"a 1\n" * 100, mtime=0), "gzip")],
     ids=["plain", "gzip"],
 )
 def test_the_limit(body, encoding):
