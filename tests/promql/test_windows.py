@@ -153,3 +153,22 @@ def test_long_shared_windows_keep_their_precision(function: str) -> None:
                 inside = [v for _, v in oracle.window(points, time_ms, 3_600_000)]
                 wanted = float(np.var(np.array(inside) - inside[0]))
             assert value == pytest.approx(wanted, rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize("function", ["rate", "increase", "delta"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_windows_may_begin_where_samples_are_dense_and_end_where_they_are_sparse(
+    function: str, shape: Shape
+) -> None:
+    times_ms = [*range(0, 600_000, 15_000), *range(600_000, 1_200_000, 30_000)]
+    rows = {
+        Labels({"__name__": "c_total", "row": str(row)}): {t: float((row + 1) * t * t) for t in times_ms}
+        for row in range(3)
+    }
+    engine = Engine(filled(shape, rows))
+    result = engine.range(f"{function}(c_total[10m])", 661_000, 1_141_000, 60_000)
+    for (_, ends_ms, values), samples in zip(result.series(), rows.values(), strict=True):
+        wanted = [
+            oracle.evaluate(function, list(samples.items()), end_ms, 600_000) for end_ms in ends_ms.tolist()
+        ]
+        assert values.tolist() == pytest.approx(wanted)

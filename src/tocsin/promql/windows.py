@@ -81,7 +81,12 @@ def difference_of_columns(matrix: Floats, index: Columns, other: Columns) -> Flo
     Where one index is the other shifted, all values are subtracted as one row: NumPy takes as long to
     begin another row as for a thousand more values.
     """
-    if not (isinstance(index, slice) and isinstance(other, slice) and index.start >= other.start):
+    if not (
+        isinstance(index, slice)
+        and isinstance(other, slice)
+        and index.step == other.step
+        and index.start >= other.start
+    ):
         return take_columns(matrix, index) - take_columns(matrix, other)
     shift = index.start - other.start
     flat = matrix.ravel()
