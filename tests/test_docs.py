@@ -27,7 +27,16 @@ def test_the_function_table_is_complete():
     assert documented == set(TABLE)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/configuration.md", "docs/promql.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "docs/configuration.md",
+        "docs/scaling.md",
+        "docs/statsd.md",
+        "docs/promql.md",
+    ],
+)
 def test_configurations_shown_are_valid(name):
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
     assert blocks
