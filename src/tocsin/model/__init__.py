@@ -7,10 +7,12 @@ from tocsin.model.labels import METRIC_NAME, Labels
 from tocsin.model.matchers import Matcher, MatchType
 from tocsin.model.metadata import MetricMetadata, MetricType
 from tocsin.model.samples import STALE_NAN, SampleBatch, is_stale, stale_mask
+from tocsin.model.summaries import SUMMARY_FIELDS, Summaries
 
 __all__ = [
     "METRIC_NAME",
     "STALE_NAN",
+    "SUMMARY_FIELDS",
     "Clock",
     "Columns",
     "Labels",
@@ -19,6 +21,7 @@ __all__ = [
     "MetricMetadata",
     "MetricType",
     "SampleBatch",
+    "Summaries",
     "SystemClock",
     "format_duration_ms",
     "is_stale",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from tocsin.model.labels import Labels
@@ -40,7 +41,7 @@ class Alert:
     @property
     def fingerprint(self) -> str:
         """Alertmanager's fingerprint of the labels: 64-bit FNV-1a in 16 hexadecimal digits."""
-        return f"{fingerprint(self.labels):016x}"
+        return f"{known_fingerprint(self.labels):016x}"
 
     def is_resolved(self, at_ms: int) -> bool:
         """Say whether it is over at a time."""
@@ -54,3 +55,9 @@ def fingerprint(labels: Mapping[str, str]) -> int:
         for byte in name.encode() + _SEPARATOR + labels[name].encode() + _SEPARATOR:
             digest = ((digest ^ byte) * _FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
     return digest
+
+
+@lru_cache(maxsize=1 << 16)
+def known_fingerprint(labels: Labels) -> int:
+    """The same, remembered: an alert is asked for it again and again."""
+    return fingerprint(labels)

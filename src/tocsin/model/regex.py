@@ -69,7 +69,8 @@ def expand(template: str, match: Match) -> str:
             return "$"
         try:
             return match.group(int(name) if name.isdigit() else name) or ""
-        except (IndexError, OverflowError):
+        # Python reads no number of thousands of digits, and there is no such group.
+        except (IndexError, ValueError, OverflowError):
             return ""
 
     return _REFERENCE.sub(value, template)

@@ -22,3 +22,13 @@ def format_timestamp_ms(timestamp_ms: int | None) -> str:
     moment = _EPOCH + timedelta(milliseconds=timestamp_ms)
     fraction = f".{timestamp_ms % 1000:03d}".rstrip("0").rstrip(".")
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def format_with_milliseconds(timestamp_ms: int) -> str:
+    """The same with three digits always, as Alertmanager's API writes times.
+
+    >>> format_with_milliseconds(1_700_000_000_120)
+    '2023-11-14T22:13:20.120Z'
+    """
+    moment = _EPOCH + timedelta(milliseconds=timestamp_ms)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{timestamp_ms % 1000:03d}Z"

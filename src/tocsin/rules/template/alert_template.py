@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from tocsin.errors import TocsinError
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.evaluator import SHORT_CIRCUITS, expand
+from tocsin.gotemplate.parser import Template, parse_template
+from tocsin.gotemplate.signature import Signature
+from tocsin.gotemplate.values import Record, Value
 from tocsin.model import Labels
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.evaluator import SHORT_CIRCUITS, expand
 from tocsin.rules.template.functions import FUNCTIONS, Context, functions_for
-from tocsin.rules.template.parser import Template, parse_template
-from tocsin.rules.template.signature import Signature
-from tocsin.rules.template.values import Record, Value
 
 _VARIABLES: Final = ("$labels", "$externalLabels", "$externalURL", "$value")
 _OF_THE_CONTEXT: Final = ("query", "now", "externalURL", "pathPrefix")

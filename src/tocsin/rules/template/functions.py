@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from urllib.parse import quote_plus, urlsplit
 
+from tocsin.gotemplate.builtins import BUILTINS
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.signature import Signature
+from tocsin.gotemplate.values import Record, Value
 from tocsin.model import Labels, parse_duration_ms
 from tocsin.model.regex import Pattern, compile_regex, expand
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.builtins import BUILTINS
 from tocsin.rules.template.humanize import (
     go_time,
     graph_link,
@@ -23,8 +25,6 @@ from tocsin.rules.template.humanize import (
     humanize_timestamp,
     to_float,
 )
-from tocsin.rules.template.signature import Signature
-from tocsin.rules.template.values import Record, Value
 
 QueryFunction: TypeAlias = Callable[[str, int], Sequence[tuple[Labels, float]]]
 """Answers a PromQL query at a time in milliseconds with a vector; raises TocsinError."""

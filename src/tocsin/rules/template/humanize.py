@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote_plus
 
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.values import Value, format_float, type_name
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.values import Value, format_float, type_name
 
 _LARGE: Final = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 _LARGE_BINARY: Final = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")

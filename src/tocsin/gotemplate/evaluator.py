@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.nodes import (
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.nodes import (
     Action,
     Break,
     Call,
@@ -25,14 +25,16 @@ from tocsin.rules.template.nodes import (
     Variable,
     With,
 )
-from tocsin.rules.template.parser import Template
-from tocsin.rules.template.signature import Signature
-from tocsin.rules.template.values import Record, Value, display, is_true, type_name
+from tocsin.gotemplate.parser import Template
+from tocsin.gotemplate.signature import Signature
+from tocsin.gotemplate.values import Object, Record, Value, display, is_true, type_name
 
 SHORT_CIRCUITS: Final = frozenset({"and", "or"})
 """Functions that look at their arguments one by one, and so are part of the evaluator."""
 
-_MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 100
+MAX_STEPS: Final = 5_000_000
+MAX_OUTPUT_CHARACTERS: Final = 32 * 1024 * 1024
 
 
 class _LoopEndError(Exception):
@@ -42,16 +44,51 @@ class _LoopEndError(Exception):
         self.goes_on = goes_on
 
 
+class Writer(Protocol):
+    """How text and values become output; what it returns for each is put together."""
+
+    def text(self, text: str) -> str:
+        """Text of the template itself."""
+        ...
+
+    def value(self, value: Value) -> str:
+        """A value that an action has."""
+        ...
+
+
+class PlainWriter:
+    """Writes everything as it is: Go's text/template."""
+
+    def text(self, text: str) -> str:
+        """Text of the template itself."""
+        return text
+
+    def value(self, value: Value) -> str:
+        """A value as Go prints it."""
+        return "<no value>" if value is None else display(value)
+
+
 def expand(
     template: Template,
     dot: Value,
     functions: Mapping[str, Signature],
     variables: Mapping[str, Value] | None = None,
+    *,
+    library: Mapping[str, tuple[Node, ...]] | None = None,
+    writer: Writer | None = None,
 ) -> str:
-    """Fill a template in; raises TemplateError when a value does not allow what the template does with it."""
+    """Fill a template in.
+
+    ``library`` has templates that it may call beside its own. Raises TemplateError when a value does not
+    allow what the template does with it, or it goes on for too long.
+    """
     scope = [("$", dot), *(variables or {}).items()]
-    evaluator = _Evaluator(template, functions)
-    evaluator.walk(template.nodes, dot, _Scope(scope))
+    defined = {**(library or {}), **template.defined}
+    evaluator = _Evaluator(defined, functions, writer or PlainWriter())
+    try:
+        evaluator.walk(template.nodes, dot, _Scope(scope))
+    except RecursionError:
+        raise TemplateError("it is nested too deeply") from None
     return "".join(evaluator.output)
 
 
@@ -73,11 +110,16 @@ class _Scope:
 
 
 class _Evaluator:
-    def __init__(self, template: Template, functions: Mapping[str, Signature]) -> None:
+    def __init__(
+        self, defined: Mapping[str, tuple[Node, ...]], functions: Mapping[str, Signature], writer: Writer
+    ) -> None:
         self.output: list[str] = []
-        self._defined = template.defined
+        self._defined = defined
         self._functions = functions
+        self._writer = writer
         self._depth = 0
+        self._steps = 0
+        self._size = 0
 
     # Nodes.
 
@@ -85,17 +127,34 @@ class _Evaluator:
         """Write what some nodes stand for; variables that they declare end with them."""
         outer = len(scope.variables)
         for node in nodes:
-            self._node(node, dot, scope)
+            try:
+                self._step()
+                self._node(node, dot, scope)
+            except TemplateError as error:
+                if error.place or isinstance(node, Text | Break | Continue):
+                    raise
+                raise TemplateError(error.message, place=node.place) from error.__cause__
         del scope.variables[outer:]
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise TemplateError(f"it takes more than {MAX_STEPS} steps")
+
+    def _write(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > MAX_OUTPUT_CHARACTERS:
+            raise TemplateError(f"the text is longer than {MAX_OUTPUT_CHARACTERS} characters")
+        self.output.append(text)
 
     def _node(self, node: Node, dot: Value, scope: _Scope) -> None:
         match node:
             case Text():
-                self.output.append(node.text)
+                self._write(self._writer.text(node.text))
             case Action():
                 value = self._pipeline(node.pipeline, dot, scope)
                 if not node.pipeline.variables:
-                    self.output.append("<no value>" if value is None else display(value))
+                    self._write(self._writer.value(value))
             case If() | With():
                 self._branch(node, dot, scope)
             case Range():
@@ -119,6 +178,7 @@ class _Evaluator:
         outer, is_empty = len(scope.variables), True
         for key, element in _elements(values):
             is_empty = False
+            self._step()
             self._bind_element(node.values, key, element, scope)
             try:
                 self.walk(node.body, element, scope)
@@ -139,8 +199,8 @@ class _Evaluator:
         nodes = self._defined.get(node.name)
         if nodes is None:
             raise TemplateError(f'template "{node.name}" is not defined')
-        if self._depth == _MAX_DEPTH:
-            raise TemplateError(f"templates call each other more than {_MAX_DEPTH} deep")
+        if self._depth == MAX_DEPTH:
+            raise TemplateError(f"templates call each other more than {MAX_DEPTH} deep")
         argument = self._pipeline(node.argument, dot, scope) if node.argument else None
         self._depth += 1
         self.walk(nodes, argument, _Scope([("$", argument)]))
@@ -164,10 +224,16 @@ class _Evaluator:
         first, *rest = command
         if isinstance(first, Function):
             return self._function(first.name, rest, piped, dot, scope)
-        value = self._operand(first, dot, scope)
+        arguments = [*(self._operand(operand, dot, scope) for operand in rest), *piped]
+        base, fields = self._base(first, dot, scope)
+        owner = _fields(base, fields[:-1])
+        method = _method(owner, fields[-1]) if fields else None
+        if method is not None:
+            return _bounded(method(*arguments))
+        value = _fields(owner, fields[-1:])
         if callable(value):
-            return value(*(self._operand(operand, dot, scope) for operand in rest), *piped)
-        if rest or piped:
+            return _bounded(value(*arguments))
+        if arguments:
             raise TemplateError(f"can't give argument to non-function {display(value)}")
         if isinstance(first, Literal) and first.value is None:
             raise TemplateError("nil is not a command")
@@ -179,7 +245,7 @@ class _Evaluator:
         if name in SHORT_CIRCUITS:
             return self._first_decisive(operands, piped, dot, scope, decisive=name == "or")
         arguments = [self._operand(operand, dot, scope) for operand in operands]
-        return self._functions[name].call(name, *arguments, *piped)
+        return _bounded(self._functions[name].call(name, *arguments, *piped))
 
     def _first_decisive(
         self, operands: Sequence[Operand], piped: list[Value], dot: Value, scope: _Scope, *, decisive: bool
@@ -195,22 +261,39 @@ class _Evaluator:
         return piped[0] if piped else value
 
     def _operand(self, operand: Operand, dot: Value, scope: _Scope) -> Value:
+        return _fields(*self._base(operand, dot, scope))
+
+    def _base(self, operand: Operand, dot: Value, scope: _Scope) -> tuple[Value, Sequence[str]]:
+        """What an operand stands for before fields are taken from it, and these."""
         match operand:
             case Literal():
-                return operand.value
+                return operand.value, ()
             case Dot():
-                return _fields(dot, operand.fields)
+                return dot, operand.fields
             case Variable():
-                return _fields(scope.get(operand.name), operand.fields)
+                return scope.get(operand.name), operand.fields
             case Function():
-                return self._function(operand.name, (), [], dot, scope)
+                return self._function(operand.name, (), [], dot, scope), ()
             case Group():
-                return _fields(self._pipeline(operand.pipeline, dot, scope), operand.fields)
+                return self._pipeline(operand.pipeline, dot, scope), operand.fields
+
+
+def _bounded(value: Value) -> Value:
+    if isinstance(value, str) and len(value) > MAX_OUTPUT_CHARACTERS:
+        raise TemplateError(f"a value is longer than {MAX_OUTPUT_CHARACTERS} characters")
+    return value
+
+
+def _method(value: Value, name: str) -> Callable[..., Value] | None:
+    return value.method(name) if isinstance(value, Object) else None
 
 
 def _fields(value: Value, names: Sequence[str]) -> Value:
     for name in names:
-        if isinstance(value, Mapping):
+        method = _method(value, name)
+        if method is not None:
+            value = method()
+        elif isinstance(value, Mapping):
             value = value.get(name, "")
         elif isinstance(value, Record) and name in value.fields:
             value = value.fields[name]
@@ -223,10 +306,12 @@ def _elements(values: Value) -> Iterator[tuple[Value, Value]]:
     match values:
         case None | str() | bool() | float() | Record():
             if values is not None:
-                raise TemplateError(f"range can't iterate over {display(values)}")
+                raise TemplateError(f"range can't iterate over {display(values)[:60]}")
         case int():
             yield from ((index, index) for index in range(values))
         case Mapping():
             yield from ((name, values[name]) for name in sorted(values))
         case Sequence():
             yield from enumerate(values)
+        case _:
+            raise TemplateError(f"range can't iterate over {display(values)[:60]}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.values import Record, Value, type_name
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.values import Object, Record, Value, type_name
 
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "any": object,
@@ -23,13 +24,13 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A function and the types of its parameters, as names of :data:`_TYPES`.
+    """A function and the types of its parameters: names of :data:`_TYPES`, or kinds of objects.
 
     With ``is_variadic`` the last parameter may be given any number of times.
     """
 
     function: Callable[..., Value]
-    parameters: tuple[str, ...] = ()
+    parameters: tuple[str | type[Object], ...] = ()
     is_variadic: bool = False
 
     def call(self, name: str, *arguments: Value) -> Value:
@@ -48,11 +49,28 @@ class Signature:
             raise TemplateError(f"wrong number of args for {name}: want {wanted} got {count}")
 
 
-def _check_type(name: str, wanted: str, value: Value) -> None:
+def bind(methods: Mapping[str, Signature], value: Value, name: str) -> Callable[..., Value] | None:
+    """A method of a value, if it has one of that name; the functions take the value first."""
+    signature = methods.get(name)
+    if signature is None:
+        return None
+    bound = Signature(partial(signature.function, value), signature.parameters, signature.is_variadic)
+    return partial(bound.call, name)
+
+
+def _check_type(name: str, wanted: str | type[Object], value: Value) -> None:
+    if not isinstance(wanted, str):
+        if not isinstance(value, wanted):
+            raise TemplateError(_mismatch(name, wanted.go_type, value))
+        return
     is_fitting = isinstance(value, _TYPES[wanted])
     if wanted in {"float64", "int"} and isinstance(value, bool):
         is_fitting = False
     if wanted == "slice" and isinstance(value, str):
         is_fitting = False
     if not is_fitting:
-        raise TemplateError(f"wrong type for value of {name}; expected {wanted}; got {type_name(value)}")
+        raise TemplateError(_mismatch(name, wanted, value))
+
+
+def _mismatch(name: str, wanted: str, value: Value) -> str:
+    return f"wrong type for value of {name}; expected {wanted}; got {type_name(value)}"

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.lexer import Kind, Token, tokenize
-from tocsin.rules.template.nodes import (
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.lexer import Kind, LexicalError, Token, tokenize
+from tocsin.gotemplate.nodes import (
     Action,
     Break,
     Call,
@@ -42,22 +42,45 @@ class Template:
     defined: dict[str, tuple[Node, ...]]
 
 
-def parse_template(text: str, functions: Collection[str], variables: Collection[str] = ()) -> Template:
+def parse_template(
+    text: str, functions: Collection[str], variables: Collection[str] = (), *, name: str = ""
+) -> Template:
     """Read a template that may use some functions, and variables (with their ``$``) that exist beforehand.
 
-    Raises TemplateError when it is malformed or uses other ones.
+    Raises TemplateError when it is malformed or uses other ones. Errors name the line when the template
+    has a ``name``.
     """
-    return _Parser(text, functions, variables).template()
+    try:
+        parser = _Parser(text, functions, variables, name)
+    except LexicalError as error:
+        raise TemplateError(str(error), place=_place(name, text, error.position)) from None
+    try:
+        return parser.template()
+    except TemplateError as error:
+        raise TemplateError(error.message, place=error.place or parser.place()) from None
+    except RecursionError:
+        raise TemplateError("it is nested too deeply", place=parser.place()) from None
+
+
+def _place(name: str, text: str, position: int) -> str:
+    return f"{name}, line {text.count(chr(10), 0, position) + 1}" if name else ""
 
 
 class _Parser:
-    def __init__(self, text: str, functions: Collection[str], variables: Collection[str]) -> None:
+    def __init__(self, text: str, functions: Collection[str], variables: Collection[str], name: str) -> None:
+        self._text = text
+        self._name = name
         self._tokens = list(tokenize(text))
         self._position = 0
         self._functions = functions
         self._variables = ["$", *variables]
         self._loops = 0
         self._defined: dict[str, tuple[Node, ...]] = {}
+
+    def place(self) -> str:
+        """Where the last token that was looked at stands."""
+        seen = self._tokens[max(0, min(self._position, len(self._tokens)) - 1) :]
+        return _place(self._name, self._text, seen[0].position if seen else 0)
 
     def template(self) -> Template:
         nodes, end = self._nodes()
@@ -105,26 +128,27 @@ class _Parser:
         return tuple(nodes), None
 
     def _action(self) -> Node | None:
+        place = self.place()
         word = self._accept(Kind.WORD, *_KEYWORDS)
         match word.text if word else "":
             case "if":
-                return If(*self._block())
+                return If(*self._block(), place)
             case "with":
-                return With(*self._block())
+                return With(*self._block(), place)
             case "range":
-                return Range(*self._block(is_range=True))
+                return Range(*self._block(is_range=True), place)
             case "template":
-                return self._call()
+                return self._call(place)
             case "define":
                 self._define()
                 return None
             case "block":
-                return self._block_template()
+                return self._block_template(place)
             case "break" | "continue" as name:
                 return self._loop_jump(name)
         pipeline = self._pipeline()
         self._expect(Kind.CLOSE)
-        return Action(pipeline)
+        return Action(pipeline, place)
 
     def _block(self, *, is_range: bool = False) -> tuple[Pipeline, tuple[Node, ...], tuple[Node, ...]]:
         with self._scope():
@@ -138,7 +162,8 @@ class _Parser:
 
     def _otherwise(self) -> tuple[Node, ...]:
         if word := self._accept(Kind.WORD, "if", "with"):
-            return (If(*self._block()),) if word.text == "if" else (With(*self._block()),)
+            place = self.place()
+            return ((If if word.text == "if" else With)(*self._block(), place),)
         self._expect(Kind.CLOSE)
         nodes, end = self._nodes()
         self._end(end)
@@ -156,30 +181,31 @@ class _Parser:
         self._expect(Kind.CLOSE)
         return Break() if name == "break" else Continue()
 
-    def _call(self) -> Call:
+    def _call(self, place: str) -> Call:
         name = _unquote(self._expect(Kind.STRING))
         argument = None if self._accept(Kind.CLOSE) else self._pipeline()
         if argument is not None:
             self._expect(Kind.CLOSE)
-        return Call(name, argument)
+        return Call(name, argument, place)
 
     def _define(self) -> None:
         name = _unquote(self._expect(Kind.STRING))
         self._expect(Kind.CLOSE)
         self._defined[name] = self._body()
 
-    def _block_template(self) -> Call:
+    def _block_template(self, place: str) -> Call:
         name = _unquote(self._expect(Kind.STRING))
         argument = self._pipeline()
         self._expect(Kind.CLOSE)
         self._defined[name] = self._body()
-        return Call(name, argument)
+        return Call(name, argument, place)
 
     def _body(self) -> tuple[Node, ...]:
-        outer, self._variables = self._variables, ["$"]
+        outer, loops = self._variables, self._loops
+        self._variables, self._loops = ["$"], 0
         nodes, end = self._nodes()
         self._end(end)
-        self._variables = outer
+        self._variables, self._loops = outer, loops
         return nodes
 
     @contextmanager

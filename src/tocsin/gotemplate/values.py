@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
-from tocsin.rules.errors import TemplateError
+from tocsin.gotemplate.errors import TemplateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,37 @@ class Record:
     fields: Mapping[str, Value]
 
 
-Value: TypeAlias = (
-    "str | int | float | bool | Record | Mapping[str, Value] | Sequence[Value] | Callable[..., Value] | None"
-)
+class Object:
+    """A value with methods; what ``str`` makes of it is how Go prints it."""
+
+    go_type: ClassVar[str] = "struct"
+
+    def method(self, name: str) -> Callable[..., Value] | None:
+        """The method of a name, bound to the value, if there is one."""
+        return None
+
+
+class SafeHtml(str):
+    """Text that is HTML already, and written into HTML as it is."""
+
+    __slots__ = ()
+
+
+class SafeUrl(str):
+    """An address that may have any scheme when it is written into an attribute of HTML."""
+
+    __slots__ = ()
+
+
+Value: TypeAlias = """(
+    str | int | float | bool | Record | Object | Mapping[str, Value] | Sequence[Value]
+    | Callable[..., Value] | None
+)"""
 
 _EXPONENT_FROM: Final = 6
 """The power of ten from which Go's shortest form is written with an exponent."""
+
+_MAX_WIDTH: Final = 100_000
 
 _VERB: Final = re.compile(
     r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?(?P<verb>.?)", re.DOTALL
@@ -36,6 +61,8 @@ _VERB: Final = re.compile(
 def type_name(value: Value) -> str:
     """The name of a value's type in Go."""
     match value:
+        case Object():
+            return value.go_type
         case bool():
             return "bool"
         case str():
@@ -63,6 +90,8 @@ def is_true(value: Value) -> bool:
 def display(value: Value) -> str:
     """Write a value as Go's ``%v`` does."""
     match value:
+        case Object():
+            return str(value)
         case bool():
             return "true" if value else "false"
         case str():
@@ -131,11 +160,11 @@ def _expand(match: re.Match[str], arguments: list[Value]) -> str:
 
 
 def _size(text: str | None, arguments: list[Value]) -> int:
-    if text != "*":
-        return int(text or 0)
-    size = arguments.pop(0) if arguments else None
+    size = (arguments.pop(0) if arguments else None) if text == "*" else int((text or "0")[:10])
     if not isinstance(size, int):
         raise TemplateError("printf: the width or precision of a * must be a whole number")
+    if size > _MAX_WIDTH:
+        raise TemplateError(f"printf: a width or precision of {size} is more than {_MAX_WIDTH}")
     return size
 
 

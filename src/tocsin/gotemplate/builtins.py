@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote_plus
 
-from tocsin.rules.errors import TemplateError
-from tocsin.rules.template.signature import Signature
-from tocsin.rules.template.values import Record, Value, display, is_true, printf
+from tocsin.gotemplate.errors import TemplateError
+from tocsin.gotemplate.signature import Signature
+from tocsin.gotemplate.values import Record, SafeHtml, SafeUrl, Value, display, is_true, printf
 
 
 def go_print(*values: Value) -> str:
@@ -66,8 +66,12 @@ def _kind(value: Value) -> str:
     match value:
         case bool():
             return "bool"
-        case int() | float() | str():
-            return type(value).__name__
+        case str():
+            return "str"
+        case int():
+            return "int"
+        case float():
+            return "float"
         case None:
             return "nil"
     raise TemplateError("invalid type for comparison")
@@ -115,6 +119,7 @@ def _call(function: Value, *arguments: Value) -> Value:
 
 
 def _escaped(escape: Callable[[str], str]) -> Signature:
+    """What is escaped already is not escaped again where HTML is written."""
     return Signature(lambda *values: escape(go_print(*values)), ("any",), is_variadic=True)
 
 
@@ -127,7 +132,7 @@ BUILTINS: Final[Mapping[str, Signature]] = {
     "eq": Signature(_equal, ("any", "any"), is_variadic=True),
     "ge": Signature(_greater_or_equal, ("any", "any")),
     "gt": Signature(_greater, ("any", "any")),
-    "html": _escaped(_html),
+    "html": _escaped(lambda text: SafeHtml(_html(text))),
     "index": Signature(_index, ("any", "any"), is_variadic=True),
     "js": _escaped(lambda text: json.dumps(text, ensure_ascii=False)[1:-1]),
     "le": Signature(_less_or_equal, ("any", "any")),
@@ -139,5 +144,5 @@ BUILTINS: Final[Mapping[str, Signature]] = {
     "printf": Signature(printf, ("string", "any"), is_variadic=True),
     "println": Signature(_println, ("any",), is_variadic=True),
     "slice": Signature(_slice, ("any", "int"), is_variadic=True),
-    "urlquery": _escaped(quote_plus),
+    "urlquery": _escaped(lambda text: SafeUrl(quote_plus(text))),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from tocsin.rules.errors import TemplateError
+from tocsin.gotemplate.errors import TemplateError
 
 
 class Kind(Enum):
@@ -30,11 +30,23 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, and whether white space stands before it: ``.a.b`` is one operand, ``.a .b`` are two."""
+    """A token, and whether white space stands before it: ``.a.b`` is one operand, ``.a .b`` are two.
+
+    ``position`` is where it begins in the template.
+    """
 
     kind: Kind
     text: str
     is_spaced: bool = False
+    position: int = 0
+
+
+class LexicalError(TemplateError):
+    """A template cannot be cut into tokens; ``position`` says where."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 _TOKEN: Final = re.compile(
@@ -58,7 +70,7 @@ _TRIM_RIGHT: Final = re.compile(r"\s+-\}\}")
 
 
 def tokenize(template: str) -> Iterator[Token]:
-    """Yield the tokens of a template; raises TemplateError where it is none."""
+    """Yield the tokens of a template; raises LexicalError where it is none."""
     position, trim_next = 0, False
     while (start := template.find("{{", position)) >= 0:
         comment = _COMMENT.match(template, start)
@@ -67,7 +79,7 @@ def tokenize(template: str) -> Iterator[Token]:
         if comment:
             position, trim_next = comment.end(), bool(comment[2])
         else:
-            yield Token(Kind.OPEN, "{{")
+            yield Token(Kind.OPEN, "{{", position=start)
             position, trim_next = yield from _action(template, start + (3 if trims_before else 2))
     yield from _text(template[position:], trim_left=trim_next, trim_right=False)
 
@@ -83,16 +95,16 @@ def _action(template: str, position: int) -> Generator[Token, None, tuple[int, b
     is_spaced = False
     while True:
         if closing := _TRIM_RIGHT.match(template, position):
-            yield Token(Kind.CLOSE, "}}")
+            yield Token(Kind.CLOSE, "}}", position=position)
             return closing.end(), True
         if template.startswith("}}", position):
-            yield Token(Kind.CLOSE, "}}")
+            yield Token(Kind.CLOSE, "}}", position=position)
             return position + 2, False
         match = _TOKEN.match(template, position)
         if match is None:
-            raise TemplateError(_unreadable(template, position))
+            raise LexicalError(_unreadable(template, position), position)
         if match.lastgroup != "SPACE":
-            yield Token(Kind[str(match.lastgroup)], match.group(), is_spaced)
+            yield Token(Kind[str(match.lastgroup)], match.group(), is_spaced, position)
         is_spaced = match.lastgroup == "SPACE"
         position = match.end()
 

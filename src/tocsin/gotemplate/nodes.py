@@ -1,4 +1,4 @@
-"""The syntax tree of a template."""
+"""The syntax tree of a template; ``place`` says where a node stands, for errors."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class Action:
     """A pipeline whose result is written, unless it goes to a variable."""
 
     pipeline: Pipeline
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class If:
     condition: Pipeline
     then: tuple[Node, ...]
     otherwise: tuple[Node, ...]
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class With:
     value: Pipeline
     then: tuple[Node, ...]
     otherwise: tuple[Node, ...]
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Range:
     values: Pipeline
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class Call:
 
     name: str
     argument: Pipeline | None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
