@@ -8,6 +8,7 @@ window, where Prometheus 2 and 3 differ: samples lie at 1 ms above a multiple of
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from hypothesis import strategies as st
@@ -173,80 +174,57 @@ _DATES = st.sampled_from(
 
 
 def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """One more operation around what there is.
+    """One more operation around what there is."""
+    return st.one_of(*_aggregations(inner), *_operations(inner), *_calls(inner))
 
-    The step of the outer subquery keeps evaluations off the steps of those within.
-    """
-    aggregation = _join(
-        st.sampled_from(["sum", "avg", "min", "max", "count", "group"]), _BY, " (", inner, ")"
-    )
-    spread = _join(st.sampled_from(["stddev", "stdvar"]), _BY, " (", _ROUGH, _MATCHERS, ")")
-    selection = _join(
-        st.sampled_from(["topk", "bottomk"]),
-        _BY,
-        "(",
-        st.sampled_from(["1", "2", "5"]),
-        ", ",
-        _distinct_vector(),
-        ")",
-    )
-    quantile = _join("quantile", _BY, "(", st.sampled_from(["0.5", "0.9", "-1", "1"]), ", ", inner, ")")
+
+def _aggregations(inner: st.SearchStrategy[str]) -> Iterator[st.SearchStrategy[str]]:
+    yield _join(st.sampled_from(["sum", "avg", "min", "max", "count", "group"]), _BY, " (", inner, ")")
+    yield _join(st.sampled_from(["stddev", "stdvar"]), _BY, " (", _ROUGH, _MATCHERS, ")")
+    few = st.sampled_from(["1", "2", "5"])
+    yield _join(st.sampled_from(["topk", "bottomk"]), _BY, "(", few, ", ", _distinct_vector(), ")")
+    yield _join("quantile", _BY, "(", st.sampled_from(["0.5", "0.9", "-1", "1"]), ", ", inner, ")")
+    yield _join('count_values("value", ', st.sampled_from(["n", "sum by (job) (n)", "n > 1"]), ")")
+
+
+def _operations(inner: st.SearchStrategy[str]) -> Iterator[st.SearchStrategy[str]]:
     arithmetic = st.sampled_from([" + ", " - ", " * ", " / ", " ^ "])
     comparison = st.sampled_from([" == ", " != ", " > ", " < ", " >= ", " <= "])
     told = comparison.map(lambda op: f"{op}bool ")
     either = st.one_of(arithmetic, comparison, told)
     # Prometheus 2.42 does not see an ambiguous match of which a comparison filters all but one away.
     matched = st.one_of(arithmetic, told).map(str.rstrip)
-    return st.one_of(
-        aggregation,
-        spread,
-        selection,
-        quantile,
-        _join(_UNARY, "(", inner, ")"),
-        # What the date of an infinite time is depends on the processor that Prometheus runs on.
-        _join(_DATES, "(", _finite_vector(), st.sampled_from([" * 1e4", " * -1e6", " + 1.7e9", ""]), ")"),
-        _join("(", inner, either, _NUMBERS, ")"),
-        _join("(", _NUMBERS, either, inner, ")"),
-        _join("(", inner, matched, _ON, " ", inner, ")"),
-        _join("(", inner, comparison, inner, ")"),
-        _join(
-            "(",
-            inner,
-            matched,
-            st.sampled_from([" on (job, instance)", " on (job)"]),
-            st.sampled_from([" group_left ", " group_right ", " group_left (zone) "]),
-            inner,
-            ")",
-        ),
-        _join("(", inner, st.sampled_from([" and", " or", " unless"]), _ON, " ", inner, ")"),
-        # These magnify the last bits of what they are given, in which sums may differ.
-        _join(st.sampled_from(["sin", "cos"]), "(", _finite_vector(), ")"),
-        _join("(", _finite_vector(), " % ", _NUMBERS, ")"),
-        # Prometheus 2.42 keeps the metric name with atan2; abs drops it on either side.
-        _join("abs(", inner, " atan2", _ON, " ", inner, ")"),
-        _join("abs(", inner, " atan2 ", _NUMBERS, ")"),
-        _join("clamp(", inner, ", ", _NUMBERS, ", ", _NUMBERS, ")"),
-        _join(
-            st.sampled_from(["clamp_min", "clamp_max", "round"]),
-            "(",
-            inner,
-            ", ",
-            st.sampled_from(["2", "0.5", "10"]),
-            ")",
-        ),
-        _join("label_replace(", inner, ', "job", "x$1", "job", "(.*)")'),
-        _join("label_join(", inner, ', "both", "-", "job", "instance")'),
-        _join("vector(scalar(", inner, "))"),
-        _join("max_over_time((", inner, ")[3m:1m2ms])"),
-        _join('count_values("value", ', st.sampled_from(["n", "sum by (job) (n)", "n > 1"]), ")"),
-        _join(
-            "histogram_quantile(",
-            st.sampled_from(["0.5", "0.99", "0", "1.5"]),
-            ", ",
-            st.sampled_from(["h_bucket", "rate(h_bucket[5m])", "sum by (le) (rate(h_bucket[2m]))"]),
-            ")",
-        ),
-    )
+    yield _join("(", inner, either, _NUMBERS, ")")
+    yield _join("(", _NUMBERS, either, inner, ")")
+    yield _join("(", inner, matched, _ON, " ", inner, ")")
+    yield _join("(", inner, comparison, inner, ")")
+    on = st.sampled_from([" on (job, instance)", " on (job)"])
+    side = st.sampled_from([" group_left ", " group_right ", " group_left (zone) "])
+    yield _join("(", inner, matched, on, side, inner, ")")
+    yield _join("(", inner, st.sampled_from([" and", " or", " unless"]), _ON, " ", inner, ")")
+    yield _join("(", _finite_vector(), " % ", _NUMBERS, ")")
+    # Prometheus 2.42 keeps the metric name with atan2; abs drops it on either side.
+    yield _join("abs(", inner, " atan2", _ON, " ", inner, ")")
+    yield _join("abs(", inner, " atan2 ", _NUMBERS, ")")
+
+
+def _calls(inner: st.SearchStrategy[str]) -> Iterator[st.SearchStrategy[str]]:
+    yield _join(_UNARY, "(", inner, ")")
+    # What the date of an infinite time is depends on the processor that Prometheus runs on.
+    scale = st.sampled_from([" * 1e4", " * -1e6", " + 1.7e9", ""])
+    yield _join(_DATES, "(", _finite_vector(), scale, ")")
+    # These magnify the last bits of what they are given, in which sums may differ.
+    yield _join(st.sampled_from(["sin", "cos"]), "(", _finite_vector(), ")")
+    yield _join("clamp(", inner, ", ", _NUMBERS, ", ", _NUMBERS, ")")
+    bounded = st.sampled_from(["clamp_min", "clamp_max", "round"])
+    yield _join(bounded, "(", inner, ", ", st.sampled_from(["2", "0.5", "10"]), ")")
+    yield _join("label_replace(", inner, ', "job", "x$1", "job", "(.*)")')
+    yield _join("label_join(", inner, ', "both", "-", "job", "instance")')
+    yield _join("vector(scalar(", inner, "))")
+    # The step of the outer subquery keeps evaluations off the steps of those within.
+    yield _join("max_over_time((", inner, ")[3m:1m2ms])")
+    buckets = st.sampled_from(["h_bucket", "rate(h_bucket[5m])", "sum by (le) (rate(h_bucket[2m]))"])
+    yield _join("histogram_quantile(", st.sampled_from(["0.5", "0.99", "0", "1.5"]), ", ", buckets, ")")
 
 
 def _finite_vector() -> st.SearchStrategy[str]:

@@ -80,7 +80,7 @@ def test_a_series_may_hold_many_samples_and_stand_twice():
 
 def test_labels_in_any_order_and_empty_values():
     body = request(entry([("z", "1"), NAME, ("b", "")], (1, 1.0)))
-    assert decode_write_request(body).batch.series == [Labels({"__name__": "a", "z": "1"})]
+    assert list(decode_write_request(body).batch.series) == [Labels({"__name__": "a", "z": "1"})]
 
 
 def test_metadata():

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from tests.storage.test_head import batches, matcher_lists, series
 from tests.support.clock import ManualClock
 from tests.support.stores import DictStore, bits, samples_of
-from tocsin.errors import SeriesLimitError, StorageError
+from tocsin.errors import SamplesRefusedError, SeriesLimitError, StorageError
 from tocsin.model import Labels, Matcher, MatchType, MetricMetadata, MetricType, SampleBatch
-from tocsin.storage.duckdb import FILE_NAME, DuckDBStorage, StorageSettings
+from tocsin.storage.duckdb import DuckDBStorage, StorageSettings
+from tocsin.storage.file import FILE_NAME
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -44,7 +45,8 @@ def test_the_file_agrees_with_a_dictionary_also_after_a_restart(
     async def write_and_ask() -> None:
         store = open_store(folder)
         for rows in batches:
-            batch = SampleBatch.from_samples([(series(n), base_ms + t, v) for n, t, v in rows])
+            # DuckDB keeps a stretch of 0.0 and -0.0 as one zero; adding 0.0 leaves no negative zero.
+            batch = SampleBatch.from_samples([(series(n), base_ms + t, v + 0.0) for n, t, v in rows])
             oracle.append_batch(batch)
             await store.append(batch)
         assert samples_of(store.select(matchers, *asked)) == oracle.select(matchers, *asked)
@@ -66,6 +68,17 @@ async def test_metadata_survives_a_restart(tmp_path):
     await store.close()
 
 
+async def test_metadata_is_written_by_upkeep_too(tmp_path):
+    store = open_store(tmp_path)
+    store.describe({"up": MetricMetadata(MetricType.GAUGE, "Whether it answers.", "")})
+    await store.keep_up()
+    await store.snapshot(tmp_path / "copy")
+    await store.close()
+    copy = open_store(tmp_path / "copy")
+    assert copy.metadata()["up"].help == "Whether it answers."
+    await copy.close()
+
+
 async def test_what_is_older_than_the_retention_is_removed(tmp_path):
     old_ms = NOW_MS - 16 * 24 * HOUR_MS
     store = open_store(tmp_path, old_ms)
@@ -74,6 +87,7 @@ async def test_what_is_older_than_the_retention_is_removed(tmp_path):
     store = open_store(tmp_path)
     await store.append(SampleBatch.at(NOW_MS, {UP: 2.0}))
     await store.append(SampleBatch.at(NOW_MS + 1, {UP: 3.0}))
+    await store.keep_up()
     assert len(samples_of(store.select([], 0, NOW_MS + 1))[UP]) == 2
     await store.close()
 
@@ -210,7 +224,7 @@ async def test_new_series_are_refused_when_there_are_as_many_as_there_may_be(tmp
     await store.append(SampleBatch.at(NOW_MS, {run_of(0): 1.0, run_of(1): 1.0}))
     with pytest.raises(SeriesLimitError, match=r"2 samples of new series are refused: there are 2 series"):
         await store.append(SampleBatch.at(NOW_MS + 1, {run_of(number): 2.0 for number in range(4)}))
-    assert store.refused_samples == 2
+    assert store.refused_samples == {"max_series": 2, "out_of_order": 0, "too_old": 0}
     assert store.series([], NOW_MS + 1, NOW_MS + 1) == [run_of(0), run_of(1)], "known ones go on"
     await store.close()
     store = open_store(tmp_path)
@@ -220,14 +234,14 @@ async def test_new_series_are_refused_when_there_are_as_many_as_there_may_be(tmp
 
 async def test_a_series_whose_last_sample_is_gone_is_forgotten_and_can_come_back(tmp_path):
     clock = ManualClock(NOW_MS)
-    kept = StorageSettings(retention_ms=10 * HOUR_MS, hot_ms=HOUR_MS, max_series=2)
+    kept = StorageSettings(HOUR_MS, 10 * HOUR_MS, 2, summaries=())
     everything = Matcher("job", MatchType.EQUAL, "")
     store = DuckDBStorage(tmp_path, kept, clock)
     await store.append(SampleBatch.at(NOW_MS, {run_of(0): 1.0, run_of(1): 1.0}))
     await store.append(SampleBatch.at(NOW_MS + 5 * HOUR_MS, {run_of(1): 2.0}))
     assert store.series([everything], 0, 2 * NOW_MS) == [run_of(0), run_of(1)]
     await clock.advance(11 * 3600)
-    await _upkeep(store)
+    await store.keep_up()
     assert store.series([everything], 0, 2 * NOW_MS) == [run_of(1)]
     late_ms = clock.now_ms()
     await store.append(SampleBatch.at(late_ms, {run_of(2): 3.0}))
@@ -239,13 +253,36 @@ async def test_a_series_whose_last_sample_is_gone_is_forgotten_and_can_come_back
             run_of(2): {late_ms: bits(3.0)},
         }
         await store.close()
-        store = DuckDBStorage(tmp_path, StorageSettings(hot_ms=HOUR_MS), clock)
+        store = DuckDBStorage(tmp_path, StorageSettings(hot_ms=HOUR_MS, summaries=()), clock)
     await store.append(SampleBatch.at(late_ms, {run_of(0): 5.0}))
     assert store.series([everything], late_ms, late_ms) == [run_of(0), run_of(2)]
     await store.close()
 
 
-async def _upkeep(store: DuckDBStorage) -> None:
-    """Let the writer look at the time, which it does after a write and before the next."""
-    for _ in range(2):
-        await store.append(SampleBatch.at(NOW_MS + 5 * HOUR_MS, {run_of(1): 2.0}))
+async def test_samples_out_of_order_are_refused_when_they_are_older_than_the_window(tmp_path):
+    window = StorageSettings(out_of_order_ms=600_000)
+    store = DuckDBStorage(tmp_path, window, ManualClock(NOW_MS))
+    await store.append(SampleBatch.at(NOW_MS, {run_of(0): 1.0}))
+    late_ms, too_late_ms = NOW_MS - 600_000, NOW_MS - 600_001
+    await store.append(SampleBatch.at(late_ms, {run_of(0): 2.0}))
+    with pytest.raises(SamplesRefusedError, match=r"1 samples out of order are refused.* older than 10m"):
+        await store.append(SampleBatch.at(too_late_ms, {run_of(0): 3.0, run_of(1): 4.0}))
+    await store.close()
+    store = DuckDBStorage(tmp_path, window, ManualClock(NOW_MS))
+    with pytest.raises(SamplesRefusedError):
+        await store.append(SampleBatch.at(too_late_ms, {run_of(0): 3.0, run_of(1): 5.0}))
+    assert samples_of(store.select([], 0, NOW_MS)) == {
+        run_of(0): {late_ms: bits(2.0), NOW_MS: bits(1.0)},
+        run_of(1): {too_late_ms: bits(5.0)},
+    }
+    assert store.refused_samples["out_of_order"] == 1
+    await store.close()
+
+
+async def test_samples_that_nothing_is_kept_of_are_counted(tmp_path):
+    store = open_store(tmp_path)
+    await store.append(SampleBatch.at(NOW_MS - 400 * 24 * HOUR_MS, {UP: 1.0}))
+    await store.keep_up()
+    assert store.refused_samples["too_old"] == 1
+    assert store.series([], 0, NOW_MS) == []
+    await store.close()

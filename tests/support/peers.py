@@ -15,6 +15,7 @@ DEBIAN_PACKAGE = {
     "prometheus-node-exporter": "prometheus-node-exporter",
     "victoria-metrics": "victoria-metrics",
     "gcc": "gcc",
+    "amtool": "prometheus-alertmanager",
 }
 
 

@@ -13,12 +13,16 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from tocsin.config.encryption import EncryptionConfig
 from tocsin.config.http import Authorization, BasicAuth, at_most_one
 from tocsin.config.model import ConfigModel, DurationMs, PositiveDurationMs
 from tocsin.config.relabel import RelabelConfig
 from tocsin.config.scrape import SizeBytes, TlsConfig
+from tocsin.model import format_duration_ms
 
 _HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+_MINUTE_MS: Final = 60_000
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", re.ASCII)
 
 _RESERVED_HEADERS: Final = frozenset(
@@ -34,7 +38,7 @@ _RESERVED_HEADERS: Final = frozenset(
         "x-prometheus-remote-write-version",
     }
 )
-_FOR_DUCKDB: Final = ("hot", "retention", "max_series")
+_FOR_DUCKDB: Final = ("hot", "retention", "tiers", "max_series", "encryption", "tsdb")
 _FOR_PROMETHEUS: Final = (
     *("write_url", "query_url", "headers", "basic_auth", "authorization", "tls_config", "timeout"),
 )
@@ -87,18 +91,42 @@ class EngineConfig(ConfigModel):
         return self
 
 
+class TierConfig(ConfigModel):
+    """How long summaries of intervals are kept, and how long the intervals are."""
+
+    resolution: PositiveDurationMs
+    retention: PositiveDurationMs
+
+
+class TsdbConfig(ConfigModel):
+    """Prometheus' section of this name. Without a window, samples may come in any order."""
+
+    out_of_order_time_window: DurationMs | None = None
+
+
+_DEFAULT_TIERS: Final = (
+    TierConfig(resolution=_HOUR_MS // 12, retention=30 * _DAY_MS),
+    TierConfig(resolution=_HOUR_MS, retention=365 * _DAY_MS),
+)
+
+
 class StorageConfig(EngineConfig):
     """Where samples are kept.
 
-    ``type: duckdb`` keeps them in a file, for ``retention``, and those of the last ``hot`` hours in memory
-    as well; samples of new series are refused while there are ``max_series``. ``type: prometheus`` keeps
+    ``type: duckdb`` keeps them in files, for ``retention``, and those of the last ``hot`` hours in memory
+    as well; after that ``tiers`` keep summaries. Samples of new series are refused while there are
+    ``max_series``. Prometheus' ``exemplars`` is accepted and has no meaning here. ``type: prometheus`` keeps
     nothing here: samples go to ``write_url`` by remote write, and queries to the API below ``query_url``.
     """
 
     type: Literal["duckdb", "prometheus"] = "duckdb"
     hot: PositiveDurationMs = 4 * _HOUR_MS
-    retention: PositiveDurationMs = 15 * 24 * _HOUR_MS
+    retention: PositiveDurationMs = 7 * _DAY_MS
+    tiers: tuple[TierConfig, ...] = _DEFAULT_TIERS
     max_series: Annotated[int, Field(gt=0)] = 1_000_000
+    encryption: EncryptionConfig | None = None
+    tsdb: TsdbConfig = TsdbConfig()
+    exemplars: Mapping[str, Any] | None = None
     write_url: HttpUrl | None = None
     query_url: Annotated[HttpUrl, AfterValidator(_query_base)] | None = None
 
@@ -110,7 +138,36 @@ class StorageConfig(EngineConfig):
             raise ValueError(f'the key "{wrong[0]}" has no meaning for type: {self.type}')
         if self.type == "prometheus" and not (self.write_url and self.query_url):
             raise ValueError("type: prometheus needs write_url and query_url")
+        if "tiers" in self.model_fields_set:
+            _check_tiers(self.retention, self.tiers)
         return self
+
+    @property
+    def summaries(self) -> tuple[tuple[int, int], ...]:
+        """Resolution and retention of the tiers in ms; those that are there by default must be of use."""
+        return tuple(
+            (tier.resolution, tier.retention) for tier in self.tiers if tier.retention > self.retention
+        )
+
+
+def _check_tiers(retention_ms: int, tiers: tuple[TierConfig, ...]) -> None:
+    """Each tier is kept longer than the one before, and its intervals are made of whole ones of that."""
+    finer_ms = 0
+    for tier in tiers:
+        resolution = format_duration_ms(tier.resolution)
+        if not _MINUTE_MS <= tier.resolution <= _DAY_MS or _DAY_MS % tier.resolution:
+            raise ValueError(f"the resolution {resolution} of a tier must be 1m to 1d, and divide a day")
+        if finer_ms and (tier.resolution == finer_ms or tier.resolution % finer_ms):
+            raise ValueError(
+                f"the resolution {resolution} of a tier is no multiple of that before it, "
+                f"{format_duration_ms(finer_ms)}"
+            )
+        if tier.retention <= retention_ms:
+            raise ValueError(
+                f"the tier {resolution} is kept for {format_duration_ms(tier.retention)}, which is no longer "
+                f"than what is finer, {format_duration_ms(retention_ms)}"
+            )
+        finer_ms, retention_ms = tier.resolution, tier.retention
 
 
 class QueueConfig(ConfigModel):

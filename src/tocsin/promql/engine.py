@@ -20,7 +20,7 @@ from tocsin.promql.merging import finally_nameless
 from tocsin.promql.parser import parse
 from tocsin.promql.result import Result, no_values
 from tocsin.promql.values import Floats, Ints, Scalar, Span, String, Vector
-from tocsin.storage.interface import Queryable
+from tocsin.storage.interface import Queryable, SummaryReader
 
 DEFAULT_LOOKBACK_MS: Final = 300_000
 DEFAULT_SUBQUERY_STEP_MS: Final = 60_000
@@ -32,6 +32,7 @@ class Engine:
     ``lookback_ms`` is how far back an instant selector looks for a sample, and ``limits`` what a
     query may take. ``enable_delayed_name_removal`` drops metric names at the end of a query
     rather than operator by operator, and ``enable_experimental`` admits experimental functions.
+    ``summaries`` answer for samples that are not kept any more.
 
     >>> Engine(store).instant("sum(up)", at_ms=1_700_000_000_000).samples()  # doctest: +SKIP
     [(Labels({}), 3.0)]
@@ -46,8 +47,10 @@ class Engine:
         subquery_step_ms: int = DEFAULT_SUBQUERY_STEP_MS,
         enable_delayed_name_removal: bool = False,
         enable_experimental: bool = False,
+        summaries: SummaryReader | None = None,
     ) -> None:
         self._queryable = queryable
+        self._summaries = summaries
         self._lookback_ms = lookback_ms
         self._limits = limits
         self._subquery_step_ms = subquery_step_ms
@@ -120,7 +123,7 @@ class Engine:
             self._subquery_step_ms,
             self._delays_names,
         )
-        reader = Reader(self._queryable, budget)
+        reader = Reader(self._queryable, budget, self._summaries)
         return QueryRun(span.steps, span, Annotations(), budget, options, reader, self._cache)
 
     def _finish(self, run: QueryRun, expr: Expr, result_type: ValueType) -> Result:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import numpy as np
 
-from tocsin.model import Columns, Matcher
+from tocsin.model import Columns, Matcher, Summaries
 from tocsin.promql.aggregations import aggregate
 from tocsin.promql.annotations import Annotations
 from tocsin.promql.ast import (
@@ -25,18 +26,19 @@ from tocsin.promql.ast import (
     Subquery,
     VectorSelector,
 )
-from tocsin.promql.functions.base import RangeVector
+from tocsin.promql.functions.base import RangeVector, SummaryKernel, SummaryVector
+from tocsin.promql.functions.summaries import SUMMARY_KERNELS
 from tocsin.promql.functions.table import TABLE
 from tocsin.promql.labelsets import LabelSets, LabelSetsCache
 from tocsin.promql.limits import Budget
 from tocsin.promql.merging import merged
 from tocsin.promql.operators import combine, negate
 from tocsin.promql.result import Result
-from tocsin.promql.selectors import compacted, instant_values, range_windows
+from tocsin.promql.selectors import compacted, instant_values, range_windows, summary_windows
 from tocsin.promql.streams import Stream
 from tocsin.promql.values import Bools, Floats, Ints, Scalar, Span, Steps, String, Value, Vector
 from tocsin.promql.windows import Windows
-from tocsin.storage.interface import Queryable
+from tocsin.storage.interface import Queryable, SummaryReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Reader:
 
     queryable: Queryable
     budget: Budget
+    summaries: SummaryReader | None = None
     _found: dict[tuple[tuple[Matcher, ...], int, int], Sequence[Columns]] = field(default_factory=dict)
 
     def select(self, matchers: tuple[Matcher, ...], start_ms: int, end_ms: int) -> Sequence[Columns]:
@@ -70,6 +73,47 @@ class Reader:
             )
             self._found[key] = blocks
         return self._found[key]
+
+    def resolution_ms(self, start_ms: int, unit_ms: int) -> int:
+        """The resolution of the summaries that answer for the samples from a time on; 0 for samples."""
+        if self.summaries is None or start_ms >= self.queryable.memory_start_ms:
+            return 0
+        self.budget.wait()
+        return self.summaries.resolution_ms(start_ms, unit_ms)
+
+    def select_summaries(
+        self,
+        matchers: tuple[Matcher, ...],
+        start_ms: int,
+        end_ms: int,
+        *,
+        resolution_ms: int,
+        fields: tuple[str, ...],
+    ) -> Sequence[Summaries]:
+        """The summaries of the intervals that end in ``start_ms <= end <= end_ms``."""
+        self.budget.check()
+        if self.summaries is None:
+            return []
+        blocks = self.summaries.select(matchers, start_ms, end_ms, resolution_ms=resolution_ms, fields=fields)
+        self.budget.read(
+            series=sum(len(block.labels) for block in blocks),
+            samples=sum(block.column(fields[0]).sample_count for block in blocks),
+        )
+        return blocks
+
+    def select_representatives(
+        self, matchers: tuple[Matcher, ...], start_ms: int, end_ms: int, *, resolution_ms: int
+    ) -> Sequence[Columns]:
+        """The last samples of the intervals that end in ``start_ms <= end <= end_ms``."""
+        self.budget.check()
+        if self.summaries is None:
+            return []
+        blocks = self.summaries.representatives(matchers, start_ms, end_ms, resolution_ms=resolution_ms)
+        self.budget.read(
+            series=sum(len(block.labels) for block in blocks),
+            samples=sum(block.sample_count for block in blocks),
+        )
+        return blocks
 
 
 @dataclass(frozen=True)
@@ -105,9 +149,52 @@ class QueryRun:
         expr = cast("MatrixSelector", expr)
         selector = expr.selector
         ends_ms = self._reference_times(selector.offset_ms, selector.at)
-        blocks = self.reader.select(selector.matchers, int(ends_ms[0]) - expr.range_ms + 1, int(ends_ms[-1]))
+        range_ms = expr.range_ms
+        # The last samples of intervals are not all samples, so nothing computed of them is exact.
+        resolution_ms = self.reader.resolution_ms(int(ends_ms[0]) - range_ms, unit_ms=1)
+        if resolution_ms:
+            ends_ms, range_ms = _whole_intervals(ends_ms, range_ms, resolution_ms)
+        start_ms, end_ms = int(ends_ms[0]) - range_ms + 1, int(ends_ms[-1])
+        if resolution_ms:
+            blocks = self.reader.select_representatives(
+                selector.matchers, start_ms, end_ms, resolution_ms=resolution_ms
+            )
+        else:
+            blocks = self.reader.select(selector.matchers, start_ms, end_ms)
         return range_windows(
-            blocks, ends_ms, expr.range_ms, self.steps.times_ms, cache=self.cache, budget=self.budget
+            blocks, ends_ms, range_ms, self.steps.times_ms, cache=self.cache, budget=self.budget
+        )
+
+    @property
+    def summary_kernels(self) -> Mapping[str, SummaryKernel]:
+        """The functions that can be computed from summaries, by name."""
+        return SUMMARY_KERNELS
+
+    def summary_ranges(self, expr: Expr, fields: tuple[str, ...]) -> SummaryVector | None:
+        """Evaluate a range vector to summaries, if these answer for the samples; else None."""
+        if not isinstance(expr, MatrixSelector):
+            return None
+        selector, asked_ms = expr.selector, expr.range_ms
+        ends_ms = self._reference_times(selector.offset_ms, selector.at)
+        unit_ms = math.gcd(_unit_ms(ends_ms), asked_ms)
+        resolution_ms = self.reader.resolution_ms(int(ends_ms[0]) - asked_ms, unit_ms)
+        if not resolution_ms:
+            return None
+        ends_ms, range_ms = _whole_intervals(ends_ms, asked_ms, resolution_ms)
+        blocks = self.reader.select_summaries(
+            selector.matchers,
+            int(ends_ms[0]) - range_ms + 1,
+            int(ends_ms[-1]),
+            resolution_ms=resolution_ms,
+            fields=fields,
+        )
+        return summary_windows(
+            blocks,
+            ends_ms,
+            (asked_ms, range_ms),
+            self.steps.times_ms,
+            cache=self.cache,
+            budget=self.budget,
         )
 
     def sample_times(self, expr: Expr) -> Vector:
@@ -157,7 +244,16 @@ class QueryRun:
         """Evaluate an instant selector, to values or to the times of samples."""
         times_ms = self._reference_times(selector.offset_ms, selector.at)
         lookback_ms = self.options.lookback_ms
-        blocks = self.reader.select(selector.matchers, int(times_ms[0]) - lookback_ms + 1, int(times_ms[-1]))
+        first_ms = int(times_ms[0]) - lookback_ms
+        if resolution_ms := self.reader.resolution_ms(first_ms, _unit_ms(times_ms)):
+            times_ms = times_ms // resolution_ms * resolution_ms
+        start_ms, end_ms = int(times_ms[0]) - lookback_ms + 1, int(times_ms[-1])
+        if resolution_ms:
+            blocks = self.reader.select_representatives(
+                selector.matchers, start_ms, end_ms, resolution_ms=resolution_ms
+            )
+        else:
+            blocks = self.reader.select(selector.matchers, start_ms, end_ms)
         return instant_values(
             blocks, times_ms, lookback_ms, cache=self.cache, budget=self.budget, as_times=as_times
         )
@@ -178,6 +274,17 @@ class QueryRun:
             return RangeVector(vector.labels, [])
         windows = Windows.over(block, ends_ms, expr.range_ms, self.steps.times_ms, self.budget)
         return RangeVector(vector.labels, [(windows, slice(0, len(vector.labels)))])
+
+
+def _unit_ms(times_ms: Ints) -> int:
+    """The greatest unit that all times are multiples of."""
+    step_ms = int(times_ms[1] - times_ms[0]) if len(times_ms) > 1 else 0
+    return math.gcd(int(times_ms[0]), step_ms)
+
+
+def _whole_intervals(ends_ms: Ints, range_ms: int, resolution_ms: int) -> tuple[Ints, int]:
+    """Windows of whole intervals: they end no later, and are as long or somewhat longer."""
+    return ends_ms // resolution_ms * resolution_ms, -(-range_ms // resolution_ms) * resolution_ms
 
 
 def _call(run: QueryRun, call: Call) -> Value:

@@ -46,7 +46,7 @@ def parse(query: str, *, enable_experimental: bool = False) -> Expr:
     return _parse(query, enable_experimental)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=32768)
 def _parse(query: str, enable_experimental: bool) -> Expr:  # noqa: FBT001 - positional so that the cache has one key
     try:
         prepared = syntax.prepare(query)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tocsin.model import Columns, stale_mask
+from tocsin.model import Columns, Summaries, stale_mask
 from tocsin.model.columns import PADDING_MS
-from tocsin.promql.functions.base import RangeVector
+from tocsin.promql.functions.base import RangeVector, SummaryVector
 from tocsin.promql.labelsets import LabelSets, LabelSetsCache
 from tocsin.promql.limits import Budget
+from tocsin.promql.summary_windows import SummaryWindows
 from tocsin.promql.values import Bools, Floats, Ints, Vector, empty_vector, is_common
 from tocsin.promql.windows import Windows, as_slice, last_at_or_before, take_columns
 
@@ -96,6 +97,28 @@ def range_windows(
                 windows.append((Windows.over(part, ends_ms, range_ms, times_ms, budget), place))
         offset += len(block.labels)
     return RangeVector(cache.of([block.labels for block in blocks]), windows)
+
+
+def summary_windows(
+    blocks: Sequence[Summaries],
+    ends_ms: Ints,
+    ranges_ms: tuple[int, int],
+    times_ms: Ints,
+    *,
+    cache: LabelSetsCache,
+    budget: Budget,
+) -> SummaryVector:
+    """The summaries within a range before each end; ``ranges_ms`` is what was asked for, and what it is."""
+    if not blocks:
+        return SummaryVector(LabelSets([]), [])
+    asked_ms, range_ms = ranges_ms
+    windows: list[tuple[SummaryWindows, slice]] = []
+    offset = 0
+    for block in blocks:
+        over = SummaryWindows.over(block, ends_ms, range_ms, times_ms, asked_ms=asked_ms, budget=budget)
+        windows.append((over, slice(offset, offset + len(block.labels))))
+        offset += len(block.labels)
+    return SummaryVector(cache.of([block.labels for block in blocks]), windows)
 
 
 def _without_stale(block: Columns) -> list[tuple[Columns, Ints | None]]:

@@ -109,7 +109,7 @@ def cut_sums(values: Floats) -> tuple[Floats, Floats, Floats]:
     bound = np.maximum(values.max(axis=-2), -values.min(axis=-2)) * values.shape[-2]
     largest = bound.max()
     # One unit for all is much faster, and leaves enough digits unless magnitudes differ widely.
-    is_narrow = largest <= bound.min() * _NARROW
+    is_narrow = largest / _NARROW <= bound.min()
     unit = _power_above(largest) if is_narrow else _power_above(bound)[..., None, :]
     leading = values + unit
     leading -= unit

@@ -105,7 +105,7 @@ def is_common(mask: Bools) -> bool:
 
     Series that are sampled together exist at the same steps, which saves looking at each.
     """
-    return mask.strides[0] == 0
+    return len(mask) > 0 and mask.strides[0] == 0
 
 
 def rows_of(mask: Bools, rows: Ints) -> Bools:

@@ -36,7 +36,7 @@ Kernel = Callable[..., Floats]
 def last_at_or_before(timestamps_ms: Ints, times_ms: Ints) -> Ints:
     """For each time how many samples are not after it, shape ``(k,)`` or ``(n, k)``.
 
-    ``times_ms`` rises in even steps, or not at all; rows of ``timestamps_ms`` are sorted.
+    ``times_ms`` never falls; rows of ``timestamps_ms`` are sorted.
     """
     if timestamps_ms.ndim == 1:
         return np.searchsorted(timestamps_ms, times_ms, side="right")
@@ -50,10 +50,13 @@ def _counts_by_row(timestamps_ms: Ints, times_ms: Ints) -> Ints:
     # Each sample belongs to the first step that is not before it; adding up counts along the
     # steps gives what a binary search for each series and step would.
     rows, count = len(timestamps_ms), len(times_ms)
-    step_ms = int(times_ms[1] - times_ms[0])
-    capped = np.minimum(timestamps_ms, times_ms[-1] + 1)
-    bins = -((times_ms[0] - capped) // step_ms)
-    np.clip(bins, 0, count, out=bins)
+    steps_ms = np.diff(times_ms)
+    if steps_ms[0] > 0 and (steps_ms == steps_ms[0]).all():
+        capped = np.minimum(timestamps_ms, times_ms[-1] + 1)
+        bins = -((times_ms[0] - capped) // steps_ms[0])
+        np.clip(bins, 0, count, out=bins)
+    else:
+        bins = np.searchsorted(times_ms, timestamps_ms)
     bins += (np.arange(rows) * (count + 1))[:, None]
     counts = np.bincount(bins.ravel(), minlength=rows * (count + 1)).reshape(rows, count + 1)
     return np.cumsum(counts[:, :-1], axis=1)
@@ -124,11 +127,9 @@ class Windows:
     @property
     def contiguous(self) -> Windows:
         """The same with values that stand in memory without gaps."""
-        return (
-            self if self.values.flags.c_contiguous else self._with_values(np.ascontiguousarray(self.values))
-        )
+        return self if self.values.flags.c_contiguous else self.with_values(np.ascontiguousarray(self.values))
 
-    def _with_values(self, values: Floats) -> Windows:
+    def with_values(self, values: Floats) -> Windows:
         """Values of other series that are sampled at the same times, or of some of these."""
         part = replace(self, values=values)
         # What depends on times alone is computed once for all.
@@ -194,7 +195,7 @@ class Windows:
     def rows(self, rows: slice | Ints) -> Windows:
         """Some of the series."""
         if self.is_shared:
-            return self._with_values(self.values[rows])
+            return self.with_values(self.values[rows])
         return replace(
             self,
             timestamps_ms=self.timestamps_ms[rows],

@@ -8,6 +8,7 @@ those samples are read at once as columns. Any other series is read as a message
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -45,6 +46,8 @@ _TYPE_BY_NUMBER: Final = (
 
 MAX_REMEMBERED: Final = 200_000
 """How many series a decoder remembers before it starts anew."""
+
+_MAX_SEQUENCES: Final = 128
 
 UNKNOWN: Final = -1
 """The row of a series that is not remembered."""
@@ -114,6 +117,7 @@ class WriteRequestDecoder:
         self._row_of_prefix: dict[bytes, int] = {}
         self._row_of_labels: dict[Labels, int] = {}
         self._series: list[Labels] = []
+        self._sequences: OrderedDict[bytes, tuple[Labels, ...]] = OrderedDict()
 
     def _take_known(self, raw_series: list[bytes], shape: Shape) -> tuple[Columns, list[bytes]]:
         """Read the series whose labels are known and that hold one sample of a shape; return the others."""
@@ -160,7 +164,18 @@ class WriteRequestDecoder:
         for extreme in (timestamps_ms.min(initial=0), timestamps_ms.max(initial=0)):
             check_timestamp(int(extreme))
         used, index = np.unique(rows, return_inverse=True)
-        return SampleBatch([self._series[row] for row in used.tolist()], index, timestamps_ms, values)
+        return SampleBatch(self._series_of(used), index, timestamps_ms, values)
+
+    def _series_of(self, rows: npt.NDArray[np.int64]) -> Sequence[Labels]:
+        """The series of rows; of the same rows the same object, which the store need not look at again."""
+        key = rows.tobytes()
+        series = self._sequences.get(key)
+        if series is None:
+            series = self._sequences[key] = tuple(self._series[row] for row in rows.tolist())
+        self._sequences.move_to_end(key)
+        if len(self._sequences) > _MAX_SEQUENCES:
+            self._sequences.popitem(last=False)
+        return series
 
 
 def decode_write_request(body: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Received:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from tocsin.errors import ParseError, SizeLimitError
-from tocsin.model import Labels
+from tocsin.model import METRIC_NAME, Labels
 from tocsin.receive.received import Received
 from tocsin.scrape.compression import gunzip
 from tocsin.scrape.exposition import ExpositionParser
@@ -61,6 +61,8 @@ def _extra_label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ParseError(f'the parameter extra_label is "{text}" (it must be name=value)')
+    if name == METRIC_NAME and not value:
+        raise ParseError(f'the parameter extra_label is "{text}" (a series must keep its name)')
     return name, value
 
 

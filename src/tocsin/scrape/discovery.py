@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tocsin import runtime
-from tocsin.config.scrape import FileDiscoveryConfig, ScrapeConfig, TargetGroup
+from tocsin.config.scrape import DnsDiscoveryConfig, FileDiscoveryConfig, HttpDiscoveryConfig, TargetGroup
 from tocsin.errors import ConfigError
 from tocsin.scrape.dns_discovery import DnsDiscovery
 from tocsin.scrape.groups import parse_json_groups, read_groups
@@ -37,6 +37,30 @@ class Discovery(Protocol):
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, one sentence for each file."""
+        ...
+
+
+class DiscoveryConfigs(Protocol):
+    """A part of the configuration that says where its targets come from."""
+
+    @property
+    def static_configs(self) -> tuple[TargetGroup, ...]:
+        """Targets that are written down."""
+        ...
+
+    @property
+    def file_sd_configs(self) -> tuple[FileDiscoveryConfig, ...]:
+        """Files that name targets."""
+        ...
+
+    @property
+    def http_sd_configs(self) -> tuple[HttpDiscoveryConfig, ...]:
+        """Servers that name targets."""
+        ...
+
+    @property
+    def dns_sd_configs(self) -> tuple[DnsDiscoveryConfig, ...]:
+        """Names of which there are records."""
         ...
 
 
@@ -96,8 +120,8 @@ class LocalDiscovery:
         return self._files.read(alive)
 
 
-def discoveries(config: ScrapeConfig) -> list[Discovery]:
-    """All sources of targets of a job."""
+def discoveries(config: DiscoveryConfigs) -> list[Discovery]:
+    """All sources of targets of a job; raises ConfigError when a file of a ``tls_config`` cannot be used."""
     static: list[Discovery] = [StaticDiscovery(config.static_configs)] if config.static_configs else []
     return [
         *static,

@@ -12,7 +12,9 @@ from typing import Any, Final, cast
 from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
+from tocsin.config import Source, validate
 from tocsin.config.scrape import DnsDiscoveryConfig, DnsRecordType, TargetGroup
+from tocsin.config.source import Data
 from tocsin.errors import ConfigError
 from tocsin.scrape.polled_discovery import PolledDiscovery
 
@@ -36,7 +38,7 @@ class DnsDiscovery(PolledDiscovery):
         self._resolver = resolver
 
     def ask(self) -> list[TargetGroup]:
-        """A group for each record; raises ConfigError when a name server does not answer."""
+        """A group for each record; raises ConfigError without an answer, or for one that names no host."""
         return [self._group(name, record) for name in self._config.names for record in self._records(name)]
 
     def _records(self, name: str) -> list[Any]:
@@ -53,8 +55,10 @@ class DnsDiscovery(PolledDiscovery):
         return list(answer)
 
     def _group(self, name: str, record: Any) -> TargetGroup:
-        address, labels = _READERS[self._config.type](record, cast("int", self._config.port))
-        return TargetGroup(targets=(address,), labels={"__meta_dns_name": name, **labels})
+        kind = self._config.type
+        address, labels = _READERS[kind](record, cast("int", self._config.port))
+        group: Data = {"targets": [address], "labels": {"__meta_dns_name": name, **labels}}
+        return validate(TargetGroup, Source(f'the {kind.value} records of "{name}"', group, {}))
 
 
 def _service(record: Any, _port: int) -> tuple[str, Mapping[str, str]]:

@@ -144,7 +144,8 @@ class ExpositionParser:
         values = [value for _, _, value in parts]
         try:
             return self._fill(samples, rows, values, unknown)
-        except ValueError:
+        except (ValueError, _LineError):
+            # A line that was known may be at fault as well, and before the one that was read.
             return self._fill(samples, rows, values, range(len(samples)))
 
     def _fill(
@@ -244,7 +245,10 @@ def _plain_numbers(texts: list[bytes]) -> npt.NDArray[np.float64]:
     """Numbers in their usual notation; raises ValueError when one is not, which Python alone is lax about."""
     if b"".join(texts).translate(None, _PLAIN_NUMBER):
         raise ValueError
-    return np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
+    numbers = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
+    if any(texts[index][:1] in {b"+", b"-"} for index in np.flatnonzero(np.isnan(numbers)).tolist()):
+        raise ValueError
+    return numbers
 
 
 def _with(known: MetricMetadata, comment: Comment) -> MetricMetadata:

@@ -18,19 +18,28 @@ class _Groups(RootModel[tuple[TargetGroup, ...]]):
 
 def read_groups(path: Path) -> tuple[TargetGroup, ...]:
     """The groups of a YAML file; raises ConfigError that names file and line, and OSError."""
-    return validate(_Groups, read_source(path)).root
+    return _checked(read_source(path))
 
 
 def parse_json_groups(content: bytes, name: str) -> tuple[TargetGroup, ...]:
     """The groups of a JSON text; raises ConfigError that begins with ``name``."""
     try:
         source = Source(name, json.loads(content), {})
+        _check_text(source)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not valid JSON: {error.msg}", file=name, line=error.lineno) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # Octets that are not UTF-8, and integers of thousands of digits, are plain ValueErrors.
         raise ConfigError(f"not valid JSON: {error}", file=name) from error
-    _check_text(source)
-    return validate(_Groups, source).root
+    return _checked(source)
+
+
+def _checked(source: Source) -> tuple[TargetGroup, ...]:
+    groups = validate(_Groups, source).root
+    for index, group in enumerate(groups):
+        if "" in group.labels:
+            raise source.error(f"[{index}].labels: a label must have a name", (index, "labels"))
+    return groups
 
 
 def _check_text(source: Source) -> None:

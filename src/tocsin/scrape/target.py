@@ -110,13 +110,13 @@ def _url(config: ScrapeConfig, labels: Mapping[str, str], address: str) -> str:
     path = labels.get("__metrics_path__", "/metrics")
     path, _, query = path.partition("?")
     query = "&".join(part for part in (query, urlencode(sorted(params.items()), doseq=True)) if part)
-    url = f"{labels.get('__scheme__', 'http')}://{address}/{path.removeprefix('/')}"
+    scheme = labels.get("__scheme__", "http")
+    url = f"{scheme}://{address}/{path.removeprefix('/')}"
     url = f"{url}?{query}" if query else url
     try:
         parts = urlsplit(url)
-        valid = (
-            parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
-        )
+        # Of the URL it would not be seen: a parser lowers the scheme, and drops blanks before it.
+        valid = scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError as error:
         raise TargetError(f'"{url}" is no URL ({error})') from error
     if not valid:

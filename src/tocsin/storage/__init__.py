@@ -2,7 +2,17 @@
 
 from tocsin.storage.duckdb import DuckDBStorage, StorageSettings
 from tocsin.storage.head import Head
-from tocsin.storage.interface import Appendable, Queryable, Storage
-from tocsin.storage.usage import StorageUsage
+from tocsin.storage.interface import Appendable, Queryable, Storage, SummaryReader
+from tocsin.storage.usage import StorageUsage, TierUsage
 
-__all__ = ["Appendable", "DuckDBStorage", "Head", "Queryable", "Storage", "StorageSettings", "StorageUsage"]
+__all__ = [
+    "Appendable",
+    "DuckDBStorage",
+    "Head",
+    "Queryable",
+    "Storage",
+    "StorageSettings",
+    "StorageUsage",
+    "SummaryReader",
+    "TierUsage",
+]

@@ -1,90 +1,183 @@
-"""Samples of many series, cut out of wherever they are kept, as a few blocks of columns."""
+"""Blocks: folders of Parquet files that hold one tier for a time, and are never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+import duckdb
 
-from tocsin.model import Columns, Labels, stale_mask
-from tocsin.model.columns import PADDING_MS
+from tocsin.storage.encryption import KEY_NAME, copy_options, read_options
+from tocsin.storage.key import EncryptionKey
+from tocsin.storage.statements import SERIES_OF_BLOCK
+from tocsin.storage.sums import sum_faults, write_sums
 
-LabelsOf: TypeAlias = Callable[[npt.NDArray[np.int64]], Sequence[Labels]]
+FOLDER_NAME: Final = "blocks"
+SERIES_FILE: Final = "series.parquet"
+
+_UNFINISHED: Final = "unfinished-"
+_OURS: Final = re.compile(r"[a-z0-9]+-[0-9TZ-]+-\d+|" + _UNFINISHED + ".*")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Parquet's second version keeps differences of whole numbers; a dictionary would come before that.
+_FORMAT: Final = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 100"
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """Samples of series one behind the other: series ``i`` has ``lengths[i]``, in order of time."""
+class Block:
+    """What a block holds: the rows of a tier with ``start_ms < t <= end_ms``.
 
-    series_ids: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-    timestamps_ms: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
-
-
-def join_runs(parts: Sequence[Runs]) -> Runs:
-    """Put runs of different series behind each other."""
-    return Runs(
-        np.concatenate([part.series_ids for part in parts]),
-        np.concatenate([part.lengths for part in parts]),
-        np.concatenate([part.timestamps_ms for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
-
-
-def runs_from_sorted(
-    series_ids: npt.NDArray[np.int64], timestamps_ms: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
-) -> Runs:
-    """Make runs of samples sorted by series, then time; of equal times the last one counts."""
-    is_last = np.ones(len(series_ids), dtype=np.bool_)
-    is_last[:-1] = (series_ids[1:] != series_ids[:-1]) | (timestamps_ms[1:] != timestamps_ms[:-1])
-    kept = series_ids[is_last]
-    ids, lengths = np.unique(kept, return_counts=True)
-    return Runs(ids, lengths, timestamps_ms[is_last], values[is_last])
-
-
-def blocks_from_runs(runs: Runs, labels_of: LabelsOf) -> list[Columns]:
-    """Arrange runs as blocks: one *shared* block if all have the same times, else *ragged* ones.
-
-    Ragged blocks hold runs whose lengths lie between two powers of two, so that padding at most
-    doubles the memory and the number of blocks stays small.
+    They stand in ``file_count`` files, each of which has some of the series.
     """
-    if len(runs.series_ids) == 0:
-        return []
-    if (shared := _shared_block(runs, labels_of)) is not None:
-        return [shared]
-    exponents = np.frexp(runs.lengths)[1]
-    return [_ragged_block(_pick(runs, exponents == exponent), labels_of) for exponent in np.unique(exponents)]
+
+    name: str
+    resolution_ms: int
+    start_ms: int
+    end_ms: int
+    row_count: int = 0
+    byte_count: int = 0
+    file_count: int = 0
 
 
-def _shared_block(runs: Runs, labels_of: LabelsOf) -> Columns | None:
-    length = int(runs.lengths[0])
-    if (runs.lengths != length).any():
-        return None
-    times = runs.timestamps_ms.reshape(-1, length)
-    if (times != times[0]).any():
-        return None
-    values = runs.values.reshape(-1, length)
-    has_stale = bool(stale_mask(runs.values).any())
-    return Columns(labels_of(runs.series_ids), times[0], values, has_stale=has_stale)
+class BlockFolder:
+    """The folder with all blocks of a store.
+
+    If there is a key they are encrypted; connections know it by ``key_name`` (see encryption.prepare).
+    """
+
+    def __init__(self, path: Path, key: EncryptionKey | None = None, key_name: str = KEY_NAME) -> None:
+        self.path = path
+        self._options = _FORMAT + copy_options(key, key_name)
+        self._config = read_options(key, key_name)
+
+    def rows_files(self, block: Block) -> list[str]:
+        """The files with a block's rows."""
+        return [str(self.path / block.name / _rows_name(number)) for number in range(block.file_count)]
+
+    def series_file(self, block: Block) -> str:
+        """The file with the labels of a block's series."""
+        return str(self.path / block.name / SERIES_FILE)
+
+    def reader(self, parameter: str = "files") -> str:
+        """SQL that reads the files of a parameter."""
+        return f"read_parquet(${parameter}{self._config})"
+
+    def write(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        statement: str,
+        values: Mapping[str, Any],
+        parts: Sequence[tuple[int, int]],
+        block: Block,
+    ) -> Block:
+        """Write a block durably, a file for each of some ranges of series; returns it with its size.
+
+        The statement asks for ``$first_id`` and ``$last_id``. Raises duckdb.Error or OSError; what a death
+        leaves behind is cleared away by :meth:`clear`.
+        """
+        unfinished = self._begin(block)
+        row_count = 0
+        for number, (first_id, last_id) in enumerate(parts):
+            bounds = {"first_id": first_id, "last_id": last_id}
+            row_count += self._copy(cursor, statement, {**values, **bounds}, unfinished / _rows_name(number))
+        files = [str(unfinished / _rows_name(number)) for number in range(len(parts))]
+        labels = SERIES_OF_BLOCK.format(reader=self.reader())
+        self._copy(cursor, labels, {"files": files}, unfinished / SERIES_FILE)
+        return self._finish(unfinished, replace(block, row_count=row_count, file_count=len(parts)))
+
+    def copy(self, cursor: duckdb.DuckDBPyConnection, source: BlockFolder, block: Block, name: str) -> Block:
+        """Write a block of another folder, whose key the cursor knows as well, under a new name.
+
+        Returns it with its size.
+        """
+        copied = replace(block, name=name)
+        unfinished = self._begin(copied)
+        for file in (*source.rows_files(block), source.series_file(block)):
+            target = unfinished / Path(file).name
+            self._copy(cursor, f"FROM {source.reader()}", {"files": [file]}, target)
+        return self._finish(unfinished, copied)
+
+    def _begin(self, block: Block) -> Path:
+        unfinished = self.path / f"{_UNFINISHED}{block.name}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        return unfinished
+
+    def _copy(
+        self, cursor: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any], target: Path
+    ) -> int:
+        """Write what a statement gives to a file; returns how many rows that is."""
+        place = str(target).replace("'", "''")
+        copied = cursor.execute(f"COPY ({statement}) TO '{place}' ({self._options})", values).fetchone()
+        return int(copied[0]) if copied else 0
+
+    def _finish(self, unfinished: Path, block: Block) -> Block:
+        """Make what was written durable, and give it its name."""
+        byte_count = sum(path.stat().st_size for path in unfinished.iterdir())
+        write_sums(unfinished)
+        for path in (*unfinished.iterdir(), unfinished):
+            sync(path)
+        unfinished.rename(self.path / block.name)
+        sync(self.path)
+        return replace(block, byte_count=byte_count)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove blocks; it does not matter if they are gone."""
+        for name in names:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def clear(self, known: Iterable[str]) -> None:
+        """Remove what a death left behind: blocks that are unfinished or that the store does not know."""
+        kept = frozenset(known)
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.path.iterdir():
+                if path.name not in kept and _OURS.fullmatch(path.name):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def faults(self, block: Block) -> Iterator[str]:
+        """What is wrong with the files of a block, by their sums; one sentence each."""
+        files = (*self.rows_files(block), self.series_file(block))
+        return sum_faults(self.path / block.name, (Path(file).name for file in files))
+
+    def missing(self, blocks: Iterable[Block]) -> list[Block]:
+        """Blocks whose files are not there."""
+        return [block for block in blocks if not all(Path(file).is_file() for file in self.rows_files(block))]
 
 
-def _pick(runs: Runs, wanted: npt.NDArray[np.bool_]) -> Runs:
-    samples = np.repeat(wanted, runs.lengths)
-    return Runs(
-        runs.series_ids[wanted], runs.lengths[wanted], runs.timestamps_ms[samples], runs.values[samples]
-    )
+def _rows_name(number: int) -> str:
+    return f"rows-{number:03}.parquet"
 
 
-def _ragged_block(runs: Runs, labels_of: LabelsOf) -> Columns:
-    shape = (len(runs.lengths), int(runs.lengths.max()))
-    cells = np.arange(shape[1]) < runs.lengths[:, np.newaxis]
-    timestamps_ms = np.full(shape, PADDING_MS, dtype=np.int64)
-    timestamps_ms[cells] = runs.timestamps_ms
-    values = np.full(shape, np.nan)
-    values[cells] = runs.values
-    has_stale = bool(stale_mask(runs.values).any())
-    return Columns(labels_of(runs.series_ids), timestamps_ms, values, runs.lengths, has_stale)
+def block_name(tier: str, start_ms: int, end_ms: int, generation: int) -> str:
+    """What the folder of a block is called; a later generation replaces an earlier one."""
+    return f"{tier}-{_time(start_ms)}-{_time(end_ms)}-{generation}"
+
+
+def renamed(block: Block, generation: int) -> str:
+    """What a block is called that has the same rows."""
+    return f"{block.name.rpartition('-')[0]}-{generation}"
+
+
+def next_generation(blocks: Iterable[Block]) -> int:
+    """A number that no block has in its name."""
+    return max((int(block.name.rpartition("-")[2]) for block in blocks), default=0) + 1
+
+
+def _time(time_ms: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=time_ms)).strftime("%Y%m%dT%H%M%SZ")
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

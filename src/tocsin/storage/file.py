@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from tocsin.errors import StorageError
+from tocsin.storage import encryption
+from tocsin.storage.key import EncryptionKey
+from tocsin.storage.statements import SCHEMA
 
-FORMAT_VERSION: Final = 1
+FILE_NAME: Final = "tocsin.duckdb"
 
-_SCHEMA: Final = (
-    "CREATE TABLE tocsin_store (format_version INTEGER NOT NULL)",
-    f"INSERT INTO tocsin_store VALUES ({FORMAT_VERSION})",  # noqa: S608 - a constant
-    "CREATE TABLE series (id UINTEGER NOT NULL, labels MAP(VARCHAR, VARCHAR) NOT NULL)",
-    # A value that is NULL is a staleness marker: the series has ended. NaN is NaN.
-    "CREATE TABLE samples (series_id UINTEGER NOT NULL, timestamp_ms BIGINT NOT NULL, value DOUBLE)",
-    "CREATE TABLE metadata (metric VARCHAR PRIMARY KEY, type VARCHAR, help VARCHAR, unit VARCHAR)",
-)
+FORMAT_VERSION: Final = 2
+"""Version 1 had no blocks and no summaries; it becomes version 2 when it is opened."""
 
 # DuckDB checks the sum of a block when it reads it. Files up to this size are read whole before
 # they are opened for writing, which takes about 0.1 s; of larger ones only the catalogue is.
@@ -29,35 +27,53 @@ _FULL_CHECK_BYTES: Final = 128 << 20
 # for an empty one by DuckDB, and its samples would be gone without a word.
 _LOG_START: Final = bytes.fromhex("640062")
 
+_IN_USE: Final = "Could not set lock"
 _HOLDER: Final = re.compile(r"PID (\d+)")
 
 
-def open_store(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open or create a store; raises StorageError and leaves the file as it is when that is not possible."""
+def open_store(path: Path, key: EncryptionKey | None = None) -> duckdb.DuckDBPyConnection:
+    """Open or create a store, which is encrypted if there is a key.
+
+    Raises StorageError and leaves the file as it is when that is not possible.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            _check(path)
-        connection = _connect(path, read_only=False)
+            _check(path, key)
+        connection = _connect(path, key, read_only=False)
     except OSError as error:
         raise StorageError(f"cannot use the data folder {path.parent}: {error.strerror}") from error
-    if not _is_ours(connection):
-        _create(connection)
+    _bring_up_to_date(connection, path)
     return connection
 
 
-def _check(path: Path) -> None:
+def check_file(path: Path, key: EncryptionKey | None) -> None:
+    """Read a store's file in whole, whatever its size; raises StorageError when it is damaged or not ours."""
+    _check(path, key, full_bytes=sys.maxsize)
+
+
+def refuse_if_used(path: Path) -> None:
+    """Raise StorageError when a process has a store open for writing, whatever else may be wrong with it."""
+    try:
+        duckdb.connect(str(path), read_only=True).close()
+    except duckdb.Error as error:
+        # The lock is taken before anything is read, so that a damaged or encrypted file tells as well.
+        if _IN_USE in str(error):
+            raise StorageError(_reason(path, error)) from error
+
+
+def _check(path: Path, key: EncryptionKey | None, *, full_bytes: int = _FULL_CHECK_BYTES) -> None:
     """Refuse a file that is damaged or not ours before anything is written to it."""
     log = path.with_name(path.name + ".wal")
     if log.exists() and not _LOG_START.startswith(_first_bytes(log)):
         raise StorageError(f"{log} is damaged and was left untouched: it is not a DuckDB write-ahead log")
-    with _connect(path, read_only=True) as connection:
+    with _connect(path, key, read_only=True) as connection:
         try:
             if not _is_ours(connection) and _tables(connection):
                 raise StorageError(
                     f"{path} is a DuckDB file but not a tocsin store; choose another --data folder"
                 )
-            if path.stat().st_size <= _FULL_CHECK_BYTES:
+            if path.stat().st_size <= full_bytes:
                 _read_everything(connection)
         except duckdb.Error as error:
             raise StorageError(f"{path} is damaged and was left untouched: {_first_line(error)}") from error
@@ -73,16 +89,16 @@ def _read_everything(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f'SELECT hash(COLUMNS(*)) FROM "{table}"').fetchnumpy()  # noqa: S608 - our own names
 
 
-def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, key: EncryptionKey | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(path), read_only=read_only)
+        return encryption.connect(path, key, read_only=read_only)
     except duckdb.Error as error:
-        raise StorageError(_reason(path, error)) from error
+        raise StorageError(encryption.translate(error, path, key) or _reason(path, error)) from error
 
 
 def _reason(path: Path, error: duckdb.Error) -> str:
     text = str(error)
-    if "Could not set lock" in text:
+    if _IN_USE in text:
         holder = _HOLDER.search(text)
         who = f"process {holder[1]}" if holder else "another process"
         return f"{path} is in use by {who}; stop it or choose another --data folder"
@@ -105,8 +121,23 @@ def _is_ours(connection: duckdb.DuckDBPyConnection) -> bool:
     return "tocsin_store" in _tables(connection)
 
 
-def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.begin()
-    for statement in _SCHEMA:
-        connection.execute(statement)
-    connection.commit()
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Create the tables that are not there yet."""
+    if not _is_ours(connection):
+        version = 0
+        connection.execute("CREATE TABLE tocsin_store (format_version INTEGER NOT NULL)")
+    else:
+        (version,) = connection.execute("SELECT format_version FROM tocsin_store").fetchone() or (0,)
+    if version > FORMAT_VERSION:
+        connection.close()
+        raise StorageError(
+            f"{path} has the format {version} of a later tocsin, this one knows up to {FORMAT_VERSION}; "
+            "install a later one or choose another --data folder"
+        )
+    if version < FORMAT_VERSION:
+        connection.begin()
+        for statement in SCHEMA:
+            connection.execute(statement)
+        connection.execute("DELETE FROM tocsin_store")
+        connection.execute("INSERT INTO tocsin_store VALUES (?)", [FORMAT_VERSION])
+        connection.commit()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tocsin.model import Columns, Labels, Matcher, MetricMetadata, SampleBatch, stale_mask
-from tocsin.storage.blocks import Runs, blocks_from_runs, join_runs
 from tocsin.storage.frame import Frame, Rows, Times, Values, present_mask
 from tocsin.storage.index import SeriesIds, SeriesIndex
+from tocsin.storage.runs import Runs, columns_from_runs, join_runs, no_runs
 
 _BEGINNING_MS: Final = -(2**62)
 
@@ -77,20 +77,22 @@ class Head:
             for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(times)], strict=True):
                 self._put(int(times[start]), ids[start:end], values[start:end])
 
-    def load(self, runs: Runs) -> None:
-        """Add samples of series that have none yet; series with the same times share a frame."""
+    def load(self, parts: Iterable[Runs]) -> None:
+        """Add samples of series that have none yet; series with the same times share a frame.
+
+        Each part has series of its own. What a part takes is let go before the next one is asked for.
+        """
+        alike: dict[bytes, list[tuple[SeriesIds, Values]]] = {}
+        for runs in parts:
+            _gather(runs, alike)
         with self._lock:
             self._reserve(len(self.index))
-            ends = np.cumsum(runs.lengths)
-            alike: dict[bytes, list[int]] = {}
-            for number, (end, length) in enumerate(zip(ends.tolist(), runs.lengths.tolist(), strict=True)):
-                axis = runs.timestamps_ms[end - length : end].tobytes()
-                alike.setdefault(axis, []).append(number)
-            for axis, numbers in alike.items():
-                times = np.frombuffer(axis, dtype=np.int64)
-                cells = ends[numbers][:, np.newaxis] + np.arange(-len(times), 0)
-                frame = Frame(runs.series_ids[numbers])
-                frame.fill(times, _canonical(runs.values[cells]))
+            for axis in list(alike):
+                group = alike.pop(axis)
+                frame = Frame(np.concatenate([series_ids for series_ids, _ in group]))
+                frame.fill(
+                    np.frombuffer(axis, dtype=np.int64), np.concatenate([values for _, values in group])
+                )
                 self._adopt(frame)
 
     def _place_new_series(self, ids: SeriesIds, times: Times) -> None:
@@ -209,13 +211,25 @@ class Head:
                     holed = rows
                 if len(holed):
                     pool.append(_runs(frame, holed, bounds))
-            return blocks + (blocks_from_runs(join_runs(pool), self.index.labels_of) if pool else [])
+            return blocks + (columns_from_runs(join_runs(pool), self.index.labels_of) if pool else [])
+
+    def newest(self, series_ids: SeriesIds, start_ms: int, end_ms: int) -> tuple[int, Runs]:
+        """From when on everything is here, and the samples of series from then on.
+
+        The samples have ``start_ms <= t <= end_ms``; the series stand in any order.
+        """
+        with self._lock:
+            cuts = self._cuts_of(series_ids, max(start_ms, self.start_ms), end_ms)
+            runs = [_runs(frame, rows, bounds) for frame, rows, bounds in cuts]
+            return self.start_ms, join_runs([no_runs(), *runs])
 
     def _cuts(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[tuple[Frame, Rows, Bounds]]:
         """The rows and columns of each frame that may hold what a selector asks for."""
-        ids = self.index.match(matchers)
+        return self._cuts_of(self.index.match(matchers), start_ms, end_ms)
+
+    def _cuts_of(self, ids: SeriesIds, start_ms: int, end_ms: int) -> list[tuple[Frame, Rows, Bounds]]:
         ids = ids[ids < len(self._frame_of)]
         frame_numbers = self._frame_of[ids]
         cuts = []
@@ -238,6 +252,18 @@ class Head:
             values,
             has_stale=frame.has_stale(rows),
         )
+
+
+def _gather(runs: Runs, alike: dict[bytes, list[tuple[SeriesIds, Values]]]) -> None:
+    """Sort runs by their times: of each time axis, series and matrices of their values."""
+    ends = np.cumsum(runs.lengths)
+    found: dict[bytes, list[int]] = {}
+    for number, (end, length) in enumerate(zip(ends.tolist(), runs.lengths.tolist(), strict=True)):
+        found.setdefault(runs.timestamps_ms[end - length : end].tobytes(), []).append(number)
+    for axis, numbers in found.items():
+        width = len(axis) // runs.timestamps_ms.itemsize
+        cells = ends[numbers][:, np.newaxis] + np.arange(-width, 0)
+        alike.setdefault(axis, []).append((runs.series_ids[numbers], _canonical(runs.values[cells])))
 
 
 def _runs(frame: Frame, rows: Rows, bounds: Bounds) -> Runs:

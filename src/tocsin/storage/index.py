@@ -36,6 +36,7 @@ class SeriesIndex:
         self._postings: dict[str, dict[str, list[int]]] = {}
         self._gone: SeriesIds = np.empty(0, dtype=np.int64)
         self._labels_of: OrderedDict[bytes, tuple[Labels, ...]] = OrderedDict()
+        self._ids_of: OrderedDict[int, tuple[tuple[Labels, ...], SeriesIds]] = OrderedDict()
         self._matched: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesIds]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -65,8 +66,27 @@ class SeriesIndex:
     def ids(self, series: Sequence[Labels], limit: int | None = None) -> SeriesIds:
         """The numbers of label sets; those not seen before are added while there are less than ``limit``.
 
-        :data:`REFUSED` stands for those that are not.
+        :data:`REFUSED` stands for those that are not. A tuple that is given again, the same object, is not
+        looked at again.
         """
+        if isinstance(series, tuple):
+            return self._ids_of_tuple(series, limit)
+        return self._look_up(series, limit)
+
+    def _ids_of_tuple(self, series: tuple[Labels, ...], limit: int | None) -> SeriesIds:
+        known = self._ids_of.get(id(series))
+        # Who holds the object keeps its address from being used for another.
+        if known is not None and known[0] is series:
+            self._ids_of.move_to_end(id(series))
+            return known[1]
+        found = self._look_up(series, limit)
+        if not (found == REFUSED).any():
+            self._ids_of[id(series)] = (series, found)
+            if len(self._ids_of) > _CACHED_SEQUENCES:
+                self._ids_of.popitem(last=False)
+        return found
+
+    def _look_up(self, series: Sequence[Labels], limit: int | None) -> SeriesIds:
         known = self._ids
         try:
             found = [known[labels] for labels in series]
@@ -110,6 +130,7 @@ class SeriesIndex:
         self._gone = np.union1d(self._gone, series_ids)
         self._matched.clear()
         self._labels_of.clear()
+        self._ids_of.clear()
 
     def match(self, matchers: Sequence[Matcher]) -> SeriesIds:
         """The series that satisfy all matchers, in ascending order."""

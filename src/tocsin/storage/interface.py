@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from tocsin.model import Columns, Labels, Matcher, MetricMetadata, SampleBatch
+from tocsin.model import Columns, Labels, Matcher, MetricMetadata, SampleBatch, Summaries
 
 
 class Queryable(Protocol):
@@ -33,13 +33,44 @@ class Queryable(Protocol):
         ...
 
 
+class SummaryReader(Protocol):
+    """What a store knows of samples that it does not keep any more. Any thread may call the methods."""
+
+    def resolution_ms(self, start_ms: int, unit_ms: int) -> int:
+        """The resolution of the summaries that a selection from a time on is best answered from.
+
+        0 stands for the samples themselves. Summaries whose resolution divides ``unit_ms`` answer exactly:
+        the bounds of all windows are multiples of it.
+        """
+        ...
+
+    def select(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        *,
+        resolution_ms: int,
+        fields: Sequence[str],
+    ) -> list[Summaries]:
+        """Summaries of the intervals that end in ``start_ms <= end <= end_ms`` and have samples."""
+        ...
+
+    def representatives(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, resolution_ms: int
+    ) -> list[Columns]:
+        """The last sample of each of these intervals, and staleness markers of series that ended."""
+        ...
+
+
 class Appendable(Protocol):
     """The writing side, for the event loop."""
 
     async def append(self, batch: SampleBatch) -> None:
         """Store a batch. On return it is durable and visible to queries.
 
-        Raises StorageError when the store cannot write; nothing of the batch is then kept.
+        Raises StorageError when the store cannot write. Queries then see nothing of the batch; after a
+        restart they may, because a commit can fail after its log was written. Sending it again does no harm.
         """
         ...
 

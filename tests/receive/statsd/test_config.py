@@ -104,7 +104,7 @@ def test_a_mapping_stands_in_the_section_or_in_a_file(tmp_path):
     (tmp_path / "mapping.yml").write_text("mappings: [{match: a, name: b}]")
     inline = section("mapping: {mappings: [{match: a, name: b}]}", tmp_path)
     assert inline.mapping == section("mapping_config: mapping.yml", tmp_path).mapping
-    with pytest.raises(ConfigError, match="only one of mapping and mapping_config"):
+    with pytest.raises(ConfigError, match="only one of mapping, mapping_config and preset"):
         section("{mapping: {}, mapping_config: mapping.yml}", tmp_path)
 
 

@@ -101,7 +101,7 @@ def test_an_alert_goes_on_after_a_restart(tmp_path, engine):
         wait_for(
             engine,
             "some seconds of being pending",
-            lambda: max(values(engine.url, 'time() - ALERTS_FOR_STATE{alertname="Slow"}'), default=0) > 3,
+            lambda: max(values(engine.url, 'time() - ALERTS_FOR_STATE{alertname="Slow"}'), default=0) > 8,
         )
         tocsin.kill()
     restarted_s = time.time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, cast
@@ -15,6 +15,7 @@ from tocsin.promql.ast import Call, Expr, StringLiteral, ValueType
 from tocsin.promql.labelsets import LabelSets
 from tocsin.promql.limits import Budget
 from tocsin.promql.streams import Stream
+from tocsin.promql.summary_windows import SummaryWindows
 from tocsin.promql.values import Bools, Floats, Rows, Span, Steps, Value, Vector
 from tocsin.promql.windows import Kernel, Windows
 
@@ -25,6 +26,22 @@ class RangeVector:
 
     labels: LabelSets
     blocks: Sequence[tuple[Windows, Rows]]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryVector:
+    """The same over summaries of samples that are not kept any more."""
+
+    labels: LabelSets
+    blocks: Sequence[tuple[SummaryWindows, Rows]]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryKernel:
+    """How a function is computed from summaries, and which fields of them it needs."""
+
+    fields: tuple[str, ...]
+    compute: Callable[[SummaryWindows], Floats]
 
 
 class Evaluation(Protocol):
@@ -60,6 +77,15 @@ class Evaluation(Protocol):
 
     def ranges(self, expr: Expr) -> RangeVector:
         """Evaluate a range vector."""
+        ...
+
+    @property
+    def summary_kernels(self) -> Mapping[str, SummaryKernel]:
+        """The functions that can be computed from summaries, by name."""
+        ...
+
+    def summary_ranges(self, expr: Expr, fields: tuple[str, ...]) -> SummaryVector | None:
+        """Evaluate a range vector to summaries, if these answer for the samples; else None."""
         ...
 
     def sample_times(self, expr: Expr) -> Vector:
@@ -142,14 +168,22 @@ def over_ranges(
     """A function of each window by itself, given as a kernel from windows and scalars to values.
 
     Windows with fewer than ``minimum`` samples have no result. ``check`` sees the scalars, and the labels
-    of the series that have results.
+    of the series that have results. Where samples are too old to be kept, the function is computed from
+    their summaries, or sees the last sample of each interval.
     """
     position = arguments.index(MATRIX)
 
+    def computed(evaluation: Evaluation, expr: Expr, scalars: list[Floats]) -> Stream:
+        steps = evaluation.steps.count
+        if (on_summaries := evaluation.summary_kernels.get(name)) is not None:
+            summaries = evaluation.summary_ranges(expr, on_summaries.fields)
+            if summaries is not None:
+                return _stream(summaries, on_summaries.compute, scalars, steps, minimum)
+        return _stream(evaluation.ranges(expr), kernel, scalars, steps, minimum)
+
     def named(evaluation: Evaluation, call: Call) -> Stream:
         scalars = [evaluation.scalar(a) for i, a in enumerate(call.arguments) if i != position]
-        ranges = evaluation.ranges(call.arguments[position])
-        stream = _stream(ranges, kernel, scalars, evaluation.steps.count, minimum)
+        stream = computed(evaluation, call.arguments[position], scalars)
         if check is not None and (labels := stream.present_labels):
             check(evaluation, scalars, labels)
         return stream
@@ -170,7 +204,9 @@ def over_ranges(
     return Function(name, arguments, VECTOR, summary, evaluate, experimental=experimental, stream=stream)
 
 
-def _stream(ranges: RangeVector, kernel: Kernel, scalars: list[Floats], steps: int, minimum: int) -> Stream:
+def _stream(
+    ranges: RangeVector | SummaryVector, kernel: Kernel, scalars: list[Floats], steps: int, minimum: int
+) -> Stream:
     """The results of all blocks."""
     shape = (len(ranges.labels), steps)
     sources = [(rows, partial(block.pieces, kernel, scalars)) for block, rows in ranges.blocks]
@@ -179,10 +215,10 @@ def _stream(ranges: RangeVector, kernel: Kernel, scalars: list[Floats], steps: i
     return Stream(ranges.labels, steps, sources, _presence(ranges, shape, minimum))
 
 
-def _presence(ranges: RangeVector, shape: tuple[int, int], minimum: int) -> Bools | None:
+def _presence(ranges: RangeVector | SummaryVector, shape: tuple[int, int], minimum: int) -> Bools | None:
     """Which windows have enough samples; None when all have."""
     enough = [block.counts >= minimum for block, _ in ranges.blocks]
-    if enough and sum(len(block.values) for block, _ in ranges.blocks) == shape[0]:
+    if enough and sum(block.shape[0] for block, _ in ranges.blocks) == shape[0]:
         if all(each.all() for each in enough):
             return None
         if all(each.ndim == 1 and (each == enough[0]).all() for each in enough):

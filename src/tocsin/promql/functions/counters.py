@@ -32,20 +32,45 @@ def extrapolated(windows: Windows, *, is_counter: bool, is_rate: bool) -> Floats
     if rising is not None:
         _add_resets(windows, np.flatnonzero(~rising), change)
     first_ms, last_ms = windows.times_at(first), windows.times_at(last)
-    to_start = (first_ms - (windows.ends_ms - windows.range_ms)) / 1000
-    to_end = (windows.ends_ms - last_ms) / 1000
-    sampled = (last_ms - first_ms) / 1000
-    average = sampled / (windows.counts - 1)
-    to_start = np.where(to_start >= average * _CLOSE_ENOUGH, average / 2, to_start)
-    to_end = np.where(to_end >= average * _CLOSE_ENOUGH, average / 2, to_end)
+    spans = _spans(first_ms, last_ms, windows.counts, windows.ends_ms, windows.range_ms)
+    sampled, to_start, to_end = spans
     factor = (sampled + to_start + to_end) / sampled
     if rising is not None:
         rows = _rows_that_may_reach_zero(windows, rising, sampled[windows.counts > 1], to_start)
-        _stop_at_zero(earliest, change, rows, (sampled, to_start, to_end))
+        _stop_at_zero(earliest, change, rows, spans)
     if is_rate:
         factor = factor / (windows.range_ms / 1000)
     change *= factor
     return change
+
+
+def extrapolation(
+    change: Floats, earliest: Floats | None, ends: tuple[Floats, Floats], counts: Ints, windows: Windows
+) -> Floats:
+    """What a change between the first and the last sample of each window comes to over the whole window.
+
+    ``ends`` are the times in ms of these samples, ``earliest`` are the first values of counters. All have
+    the shape ``(n, k)``; of ``windows`` only the bounds count.
+    """
+    spans = _spans(*ends, counts, windows.ends_ms, windows.range_ms)
+    sampled, to_start, to_end = spans
+    change = change.copy()
+    if earliest is not None:
+        _stop_at_zero(earliest, change, np.arange(len(change)), spans)
+    return change * ((sampled + to_start + to_end) / sampled)
+
+
+def _spans(
+    first_ms: Ints | Floats, last_ms: Ints | Floats, counts: Ints, ends_ms: Ints, range_ms: int
+) -> tuple[Floats, Floats, Floats]:
+    """The seconds between the first and last sample of windows, and those to add before and after them."""
+    to_start = (first_ms - (ends_ms - range_ms)) / 1000
+    to_end = (ends_ms - last_ms) / 1000
+    sampled = (last_ms - first_ms) / 1000
+    average = sampled / (counts - 1)
+    to_start = np.where(to_start >= average * _CLOSE_ENOUGH, average / 2, to_start)
+    to_end = np.where(to_end >= average * _CLOSE_ENOUGH, average / 2, to_end)
+    return sampled, to_start, to_end
 
 
 def _rising(windows: Windows) -> Bools:

@@ -8,6 +8,7 @@ form goes the long way each time, and so does everything with a fault, so that i
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Callable
@@ -29,7 +30,7 @@ MAX_HEADS: Final = 100_000
 """Lines that are remembered; beyond it all are forgotten and learned again."""
 
 
-class _Head(Generic[S]):
+class _Head(ABC, Generic[S]):
     """What a line leads to but for its number; ``take`` raises ValueError when that needs a closer look."""
 
     __slots__ = ("count", "counted", "divisor", "scale", "series", "updates")
@@ -42,9 +43,9 @@ class _Head(Generic[S]):
         self.counted = counted(event, route)
         self.updates = 0
 
+    @abstractmethod
     def take(self, number: bytes) -> None:
         """Take the number of one line."""
-        raise NotImplementedError
 
 
 class _NoHead(_Head[None]):

@@ -15,6 +15,7 @@ _REFERENCE: Final = re.compile(r"\$\{?([a-zA-Z0-9_$]+)\}?", re.ASCII)
 
 # A name comes from the network, and a tree is walked by recursion.
 _MAX_FIELDS: Final = 100
+_MAX_DIGITS: Final = len(str(_MAX_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ def _filled(template: str, stars: Sequence[str]) -> str:
     """Fill ``$1`` and ``${1}`` with what the stars stand for; any other reference is empty."""
 
     def value(reference: re.Match[str]) -> str:
-        number = reference[1]
-        is_known = number.isdigit() and 1 <= int(number) <= len(stars)
+        number = reference[1].lstrip("0")
+        is_known = number.isdigit() and len(number) <= _MAX_DIGITS and int(number) <= len(stars)
         return stars[int(number) - 1] if is_known else ""
 
     return _REFERENCE.sub(value, template) if "$" in template else template

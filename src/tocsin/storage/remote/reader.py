@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from tocsin.errors import QueryError
 from tocsin.model import STALE_NAN, Columns, Labels, Matcher, MetricMetadata
-from tocsin.storage.blocks import blocks_from_runs, runs_from_sorted
 from tocsin.storage.remote.answers import (
     Samples,
     nan_as_marker,
@@ -26,6 +25,7 @@ from tocsin.storage.remote.answers import (
     selector_text,
 )
 from tocsin.storage.remote.client import QueryClient
+from tocsin.storage.runs import columns_from_runs, runs_from_sorted
 
 LOOKBACK_MS: Final = 300_000
 """How far back an engine looks for a sample of a series that is alive: Prometheus' default."""
@@ -172,4 +172,4 @@ def _columns(found: Sequence[Samples]) -> list[Columns]:
         np.concatenate([samples.timestamps_ms for samples in ordered]),
         np.concatenate([samples.values for samples in ordered]),
     )
-    return blocks_from_runs(runs, lambda ids: [labels[number] for number in ids.tolist()])
+    return columns_from_runs(runs, lambda ids: [labels[number] for number in ids.tolist()])
