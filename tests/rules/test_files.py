@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import typer
 
 from tests.rules.helpers import definitions, write
 from tests.support.cases import cases_dir
@@ -120,3 +121,75 @@ def test_the_command_checks_files(tmp_path, capsys):
     assert f"{good}: 1 rules found" in out
     assert f"{bad}:4: A: expr:" in err
     assert "none.yml: cannot read the file" in err
+
+
+TWICE = """
+groups:
+  - name: g
+    labels: {a: b}
+    rules:
+      - {record: b, expr: a + 1, labels: {x: "1"}}
+      - {record: b, expr: a + 2, labels: {x: "1"}}
+      - {record: b, expr: a + 2, labels: {x: "2"}}
+      - {alert: A, expr: a > 2}
+  - name: h
+    labels: {a: b}
+    rules:
+      - {alert: A, expr: a > 3}
+  - name: i
+    rules:
+      - {alert: A, expr: a > 3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "warnings"),
+    [
+        ([], 0, 2),
+        (["--lint-fatal"], 3, 2),
+        (["--lint", "all", "--lint-fatal"], 3, 2),
+        (["--lint", "none", "--lint-fatal"], 0, 0),
+    ],
+)
+def test_rules_that_stand_twice_are_told(tmp_path, capsys, options, status, warnings):
+    file = write(tmp_path / "twice.yml", TWICE)
+    assert checked([*options, str(file)]) == status
+    out, err = capsys.readouterr()
+    assert out == f"{file}: 6 rules found\n"
+    said = err.splitlines()
+    assert len(said) == warnings
+    if said:
+        assert said[0].startswith(
+            f'warning: {file}:7: the rule "b" with the labels {{a="b",x="1"}} stands already in line 6'
+        )
+        assert f'{file}:13: the rule "A"' in said[1]
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path, capsys):
+    text = HEAD + "  - {record: a, expr: b(}\n  - {alert: C, expr: up +, annotations: {s: '{{ $x }}'}}\n"
+    assert checked([str(write(tmp_path / "bad.yml", text))]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("bad.yml:")[2][:10] for line in lines] == [
+        "4: a: expr",
+        "5: C: expr",
+        "5: C: anno",
+    ]
+
+
+def test_keys_of_ones_own_can_be_let_pass(tmp_path, capsys):
+    text = "owner: me\ngroups: [{name: g, namespace: x, rules: [{alert: A, expr: up, ticket: 5}]}]"
+    file = write(tmp_path / "own.yml", text)
+    assert checked([str(file)]) == 1
+    assert 'unknown key "ticket"' in capsys.readouterr().err
+    assert checked(["--ignore-unknown-fields", str(file)]) == 0
+    assert checked(["--lint", "some", str(file)]) == 2
+
+
+def checked(arguments):
+    """The exit status of the command with its options."""
+    app = typer.Typer()
+    app.command()(check_rules.command)
+    try:
+        return app(args=arguments, standalone_mode=False)
+    except typer.BadParameter:
+        return 2

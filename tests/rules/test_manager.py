@@ -8,7 +8,9 @@ import pytest
 from tests.rules.helpers import Scene, definitions, write
 from tocsin.errors import ConfigError
 from tocsin.model import Labels, SystemClock
-from tocsin.rules import RuleManager, describe_alerts, describe_groups, query_by
+from tocsin.promql import parse_selector
+from tocsin.rules import RuleGroup, RuleManager, describe_alerts, describe_groups, query_by
+from tocsin.rules.api import Page
 from tocsin.rules.errors import RuleError
 
 ONE = """
@@ -190,3 +192,61 @@ async def test_the_api_can_be_narrowed():
 
 def test_equal_definitions_are_equal():
     assert definitions(ONE) == definitions(ONE) != definitions(TWO)
+
+
+PAGES = """
+groups:
+  - name: a
+    labels: {team: x}
+    rules: [{alert: A, expr: up, labels: {severity: low}}, {record: r, expr: up}]
+  - {name: b, rules: [{alert: B, expr: up, labels: {severity: high, team: y}}]}
+  - {name: c, rules: [{record: s, expr: up, labels: {team: x}}]}
+  - {name: d, rules: []}
+"""
+
+
+def names_of(described):
+    return [(group["name"], [rule["name"] for rule in group["rules"]]) for group in described["groups"]]
+
+
+@pytest.mark.parametrize(
+    ("selectors", "expected"),
+    [
+        (['{team="x"}'], [("a", ["A", "r"]), ("c", ["s"])]),
+        (['{severity=~"l.*"}', '{team="y"}'], [("a", ["A"]), ("b", ["B"])]),
+        (['{team="x",severity!="low"}'], [("a", ["r"]), ("c", ["s"])]),
+        (['{team="z"}'], []),
+    ],
+)
+def test_rules_by_their_labels(selectors, expected):
+    scene = Scene()
+    groups = [RuleGroup(definition, scene.surroundings) for definition in definitions(PAGES)]
+    assert (
+        names_of(describe_groups(groups, selectors=[parse_selector(text) for text in selectors])) == expected
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("filters", [{}, {"kind": "alert"}, {"group_names": ["b", "d"]}])
+def test_pages_together_are_the_whole(limit, filters):
+    scene = Scene()
+    groups = [RuleGroup(definition, scene.surroundings) for definition in definitions(PAGES)]
+    whole = describe_groups(groups, **filters)
+    assert "groupNextToken" not in whole
+    found, token = [], ""
+    for _ in range(5):
+        described = describe_groups(groups, **filters, page=Page(limit, token))
+        assert 0 < len(described["groups"]) <= limit
+        found += described["groups"]
+        token = described.get("groupNextToken")
+        if token is None:
+            break
+    assert found == whole["groups"]
+
+
+def test_a_page_after_a_group_that_is_gone_is_an_error():
+    scene = Scene()
+    groups = [RuleGroup(definition, scene.surroundings) for definition in definitions(PAGES)]
+    token = describe_groups(groups, page=Page(1))["groupNextToken"]
+    with pytest.raises(ValueError, match="names no group"):
+        describe_groups([group for group in groups if group.name != "b"], page=Page(1, token))

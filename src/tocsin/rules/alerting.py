@@ -137,9 +137,12 @@ class AlertingRule:
         ]
 
     def _seen(self, evaluation: Evaluation) -> dict[Labels, ActiveAlert]:
-        expander = AlertExpander(evaluation.context)
         alerts: dict[Labels, ActiveAlert] = {}
-        for series, value in evaluation.query(self.expression):
+        vector = evaluation.query(self.expression)
+        if not vector:
+            return alerts
+        expander = AlertExpander(evaluation.context)
+        for series, value in vector:
             labels = self._alert_labels(expander, series, value)
             if labels in alerts:
                 raise RuleError("vector contains metrics with the same labelset after applying alert labels")
@@ -158,6 +161,8 @@ class AlertingRule:
         return series.merge({**own, METRIC_NAME: "", ALERT_NAME: self.name})
 
     def _expand(self, expander: AlertExpander, template: AlertTemplate, series: Labels, value: float) -> str:
+        if "{{" not in template.text:
+            return template.text
         try:
             return expander.expand(template, series, value)
         except TemplateError as error:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from tocsin.model import Matcher
 from tocsin.model.timestamps import format_timestamp_ms
 from tocsin.rules.alerting import ActiveAlert, AlertingRule, AlertState
 from tocsin.rules.group import RuleGroup
 from tocsin.rules.recording import RecordingRule
 
 Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """At most ``limit`` groups, from the one on that the token of the page before names."""
+
+    limit: int
+    token: str = ""
 
 
 def describe_groups(
@@ -22,20 +33,66 @@ def describe_groups(
     rule_names: Collection[str] = (),
     group_names: Collection[str] = (),
     files: Collection[str] = (),
+    selectors: Collection[Sequence[Matcher]] = (),
     with_alerts: bool = True,
+    page: Page | None = None,
 ) -> Json:
     """The ``data`` of ``/api/v1/rules``.
 
     Only rules of a ``kind`` ("alert" or "record"), with one of some names, in groups with one of
-    some names or of some files; nothing given means all. A group none of whose rules is wanted is left out.
+    some names or of some files, and whose labels, as they are written, satisfy all matchers of one of
+    ``selectors``; nothing given means all. A group none of whose rules is wanted is left out. With a
+    ``page`` there is ``groupNextToken`` where more follow; raises ValueError when its token names no group.
     """
-    wanted = [
-        _group(group, kind, rule_names, with_alerts=with_alerts)
-        for group in groups
-        if (not group_names or group.name in group_names) and (not files or group.definition.file in files)
-    ]
-    is_narrow = kind is not None or bool(rule_names)
-    return {"groups": [group for group in wanted if group["rules"] or not is_narrow]}
+    listed = list(groups)
+    if page is not None and page.token:
+        listed = listed[_position(listed, page.token) :]
+    wanted = _Wanted(kind, rule_names, selectors)
+    described: list[Json] = []
+    for group in listed:
+        if (group_names and group.name not in group_names) or (files and group.definition.file not in files):
+            continue
+        rules = [rule for rule in group.rules if wanted.has(rule)]
+        if wanted.is_narrow and not rules:
+            continue
+        if page is not None and len(described) == page.limit:
+            return {"groups": described, "groupNextToken": _token(group)}
+        described.append(_group(group, rules, with_alerts=with_alerts))
+    return {"groups": described}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which rules are asked for."""
+
+    kind: str | None
+    names: Collection[str]
+    selectors: Collection[Sequence[Matcher]]
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.kind is not None or bool(self.names or self.selectors)
+
+    def has(self, rule: RecordingRule | AlertingRule) -> bool:
+        if self.kind not in {None, _kind(rule)} or (self.names and rule.name not in self.names):
+            return False
+        return not self.selectors or any(
+            all(matcher.matches(rule.labels.get(matcher.name, "")) for matcher in matchers)
+            for matchers in self.selectors
+        )
+
+
+def _token(group: RuleGroup) -> str:
+    """What names a group in a request for the next page."""
+    file, name = group.definition.key
+    return hashlib.sha256(f"{file};{name}".encode()).hexdigest()[:40]
+
+
+def _position(groups: Sequence[RuleGroup], token: str) -> int:
+    for position, group in enumerate(groups):
+        if _token(group) == token:
+            return position
+    raise ValueError(f'group_next_token "{token[:80]}" names no group; were the groups changed meanwhile?')
 
 
 def describe_alerts(groups: Iterable[RuleGroup]) -> Json:
@@ -44,16 +101,11 @@ def describe_alerts(groups: Iterable[RuleGroup]) -> Json:
     return {"alerts": [_alert(alert) for rule in rules for alert in _current(rule)]}
 
 
-def _group(group: RuleGroup, kind: str | None, rule_names: Collection[str], *, with_alerts: bool) -> Json:
-    rules = [
-        _rule(rule, with_alerts=with_alerts)
-        for rule in group.rules
-        if (not rule_names or rule.name in rule_names) and kind in {None, _kind(rule)}
-    ]
+def _group(group: RuleGroup, rules: Iterable[RecordingRule | AlertingRule], *, with_alerts: bool) -> Json:
     return {
         "name": group.name,
         "file": group.definition.file,
-        "rules": rules,
+        "rules": [_rule(rule, with_alerts=with_alerts) for rule in rules],
         "interval": group.interval_ms / 1000,
         "limit": group.definition.config.limit,
         "evaluationTime": group.duration_s,

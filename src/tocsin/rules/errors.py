@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tocsin.errors import TocsinError
+from tocsin.gotemplate import TemplateError
 
-
-class TemplateError(TocsinError):
-    """A template of a label or annotation cannot be read or expanded."""
+__all__ = ["RuleError", "TemplateError"]
 
 
 class RuleError(TocsinError):

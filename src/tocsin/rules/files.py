@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Final
 
-from tocsin.config import Source, parse_source, read_source
-from tocsin.config.rules import RuleConfig, RuleGroupConfig, validate_rules
-from tocsin.errors import QuerySyntaxError
+from tocsin.config import Source, read_source
+from tocsin.config.rules import RuleConfig, RuleFileConfig, RuleGroupConfig, validate_rules
+from tocsin.config.source import Place
+from tocsin.errors import ConfigError, QuerySyntaxError
 from tocsin.model import METRIC_NAME, Labels, MatchType
 from tocsin.promql.ast import Expr, VectorSelector, children
 from tocsin.promql.parser import parse
@@ -19,9 +17,6 @@ from tocsin.rules.alerting import AlertingRule
 from tocsin.rules.errors import TemplateError
 from tocsin.rules.recording import RecordingRule
 from tocsin.rules.template import AlertTemplate
-
-SHIPPED: Final[Traversable] = resources.files("tocsin.rules") / "shipped"
-"""The folder of the rules that tocsin brings along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +41,39 @@ def read_rule_file(path: Path) -> list[GroupDefinition]:
     return compile_rules(read_source(path))
 
 
-def shipped_rules() -> list[GroupDefinition]:
-    """The groups of all files that tocsin brings along."""
-    files = [file for file in SHIPPED.iterdir() if file.name.endswith(".yml")]
-    files.sort(key=lambda file: file.name)
-    sources = [parse_source(file.read_text("utf-8"), f"shipped/{file.name}") for file in files]
-    return [group for source in sources for group in compile_rules(source)]
-
-
 def compile_rules(source: Source) -> list[GroupDefinition]:
     """Validate YAML as a rule file and parse all that is in it; raises ConfigError."""
     config = validate_rules(source)
-    for group_index, group in enumerate(config.groups):
-        for index, rule in enumerate(group.rules):
-            _check(rule, source, ("groups", group_index, "rules", index))
+    for fault in _faults(config, source):
+        raise fault
     return [GroupDefinition(source.file, group) for group in config.groups]
 
 
-def _check(rule: RuleConfig, source: Source, place: Sequence[str | int]) -> None:
+def find_faults(source: Source) -> list[ConfigError]:
+    """All that is wrong with the expressions and templates of a rule file, or its first fault of form."""
+    try:
+        config = validate_rules(source)
+    except ConfigError as error:
+        return [error]
+    return list(_faults(config, source))
+
+
+def _faults(config: RuleFileConfig, source: Source) -> Iterator[ConfigError]:
+    for group_index, group in enumerate(config.groups):
+        for index, rule in enumerate(group.rules):
+            yield from _faults_of(rule, source, ("groups", group_index, "rules", index))
+
+
+def _faults_of(rule: RuleConfig, source: Source, place: Place) -> Iterator[ConfigError]:
     try:
         parse(rule.expr)
     except QuerySyntaxError as error:
-        raise source.error(f"{rule.record or rule.alert}: expr: {error}", (*place, "expr")) from error
+        yield source.error(f"{rule.record or rule.alert}: expr: {error}", (*place, "expr"))
     for part, name, text in _templates(rule):
         try:
             AlertTemplate.parse(text)
         except TemplateError as error:
-            message = f"{rule.alert}: {part}.{name}: {error}"
-            raise source.error(message, (*place, part, name)) from error
+            yield source.error(f"{rule.alert}: {part}.{name}: {error}", (*place, part, name))
 
 
 def _templates(rule: RuleConfig) -> Iterator[tuple[str, str, str]]:

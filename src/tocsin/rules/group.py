@@ -91,6 +91,7 @@ class RuleGroup:
     async def run(self) -> None:
         """Evaluate at every slot until cancelled; slots that were missed are left out."""
         clock = self.surroundings.clock
+        self.surroundings.metrics.defined(self.name, self.interval_ms, len(self.rules))
         at_ms = self.slot_after(clock.now_ms())
         evaluations = 0
         while True:
@@ -114,13 +115,13 @@ class RuleGroup:
     async def evaluate(self, at_ms: int) -> None:
         """Evaluate all rules, store what they yield and send the alerts that are due."""
         started_s = time.perf_counter()
-        for stage in self._stages:
-            await self._evaluate_stage(stage, at_ms)
+        samples = sum([await self._evaluate_stage(stage, at_ms) for stage in self._stages])
         self.last_evaluation_ms = at_ms
         self.duration_s = time.perf_counter() - started_s
-        self.surroundings.metrics.group_evaluated(self.name, self.duration_s)
+        self.surroundings.metrics.group_evaluated(self.name, at_ms, self.duration_s, samples)
 
-    async def _evaluate_stage(self, stage: Sequence[Rule], at_ms: int) -> None:
+    async def _evaluate_stage(self, stage: Sequence[Rule], at_ms: int) -> int:
+        """Evaluate rules that do not read each other; returns how many samples they yield."""
         evaluation = self._evaluation(at_ms)
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(
@@ -129,6 +130,7 @@ class RuleGroup:
         succeeded = {
             rule: samples for rule, samples in zip(stage, outcomes, strict=True) if samples is not None
         }
+        self.surroundings.metrics.rules_evaluated(self.name, len(stage), len(stage) - len(succeeded))
         try:
             await self._store(succeeded, evaluation.data_at_ms)
         except TocsinError as error:
@@ -138,6 +140,7 @@ class RuleGroup:
         for rule in succeeded:
             if isinstance(rule, AlertingRule):
                 await self._send(rule, at_ms)
+        return sum(map(len, succeeded.values()))
 
     def _evaluation(self, at_ms: int) -> Evaluation:
         around = self.surroundings
@@ -150,7 +153,6 @@ class RuleGroup:
         samples = self._guarded(rule, evaluation)
         rule.status.last_evaluation_ms = evaluation.at_ms
         rule.status.duration_s = time.perf_counter() - started_s
-        self.surroundings.metrics.rule_evaluated(self.name, has_failed=samples is None)
         return samples
 
     def _guarded(self, rule: Rule, evaluation: Evaluation) -> Samples | None:

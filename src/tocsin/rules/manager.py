@@ -118,6 +118,8 @@ class RuleManager:
     async def _end_series(self) -> None:
         while self._leaving:
             group = self._leaving.pop()
+            if all(group.name != other.name for other in self._groups.values()):
+                self.surroundings.metrics.forget(group.name)
             try:
                 await group.abandon()
             except StorageError as error:
