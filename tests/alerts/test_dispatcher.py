@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 
-import pytest
-
-from tests.support.cases import cases_dir
 from tests.support.clock import ManualClock, settle
 from tocsin.alerts import (
     Alert,
-    AlertStore,
+    AlertingState,
     DeliveryError,
     Dispatcher,
+    Inhibitor,
+    Muting,
     Notification,
-    NotificationLog,
     build_route,
 )
 from tocsin.alerts.notification import in_order
 from tocsin.config import parse_source, validate
-from tocsin.config.alerting import AlertmanagerConfig, RouteConfig
+from tocsin.config.alertmanager import RouteConfig
 from tocsin.model import Labels
 
 START_MS = 1_700_000_000_000
@@ -36,7 +33,7 @@ class Recorder:
         self.told: list[tuple[float, Notification]] = []
         self.failures: list[BaseException] = []
 
-    async def notify(self, notification):
+    async def notify(self, notification, timeout_s=None):
         if self.failures:
             raise self.failures.pop(0)
         self.told.append(((self.clock.now_ms() - START_MS) / 1000, notification))
@@ -56,8 +53,9 @@ class Scene:
         self.channels = {name: make(self.clock) for name, make in (channels or {"all": Recorder}).items()}
         root = build_route(validate(RouteConfig, parse_source(route, "route.yml")))
         receivers = {name: [channel] for name, channel in self.channels.items()}
-        self.store, self.log = AlertStore(300_000), NotificationLog()
-        self.dispatcher = Dispatcher(root, receivers, self.clock, self.store, self.log, "http://here")
+        self.state = AlertingState.open()
+        self.muting = Muting(Inhibitor(()), self.state.silences, {})
+        self.dispatcher = Dispatcher(root, receivers, self.clock, self.state, self.muting, "http://here")
         self.task = asyncio.create_task(self.dispatcher.run())
 
     async def fire(self, *names, ends_s=86_400.0, **labels):
@@ -125,7 +123,7 @@ async def test_the_end_is_told_once_and_the_group_goes():
     await scene.clock.advance(600)
     assert scene.summary == [(10.0, ["A", "B"]), (70.0, ["-A", "B"]), (130.0, ["-B"])]
     assert scene.dispatcher.groups == []
-    assert scene.store.all() == []
+    assert scene.state.alerts.all() == []
 
 
 async def test_an_alert_that_comes_and_goes_within_the_group_wait_is_not_told():
@@ -175,7 +173,7 @@ async def test_a_failure_is_made_good_at_the_next_interval():
 class Stuck(Recorder):
     """A channel that never answers."""
 
-    async def notify(self, notification):
+    async def notify(self, notification, timeout_s=None):
         await asyncio.Event().wait()
 
 
@@ -194,8 +192,8 @@ async def test_what_was_told_is_known_to_the_next_dispatcher():
     scene.task.cancel()
     await asyncio.gather(scene.task, return_exceptions=True)
     root = build_route(RouteConfig(receiver="all", group_by=("job",), group_wait=0))
-    again = Dispatcher(root, {"all": [scene.channels["all"]]}, scene.clock, scene.store, scene.log)
-    again.put([known.alert for known in scene.store.all()])
+    again = Dispatcher(root, {"all": [scene.channels["all"]]}, scene.clock, scene.state, scene.muting)
+    again.load()
     await settle()
     assert len(scene.summary) == 1
 
@@ -215,50 +213,3 @@ def test_order_is_that_of_alertmanager():
     assert [dict(alert.labels) for alert in in_order(shuffled)] == [
         dict(Labels(labels)) for labels in ordered
     ]
-
-
-# Timed scenarios from outside, on a clock that does not wait.
-
-
-@pytest.mark.parametrize("name", ["repeat", "resolved_by_timeout"])
-async def test_outside_scenario(name):
-    case = json.loads((cases_dir("alertmanager") / "scenarios" / f"{name}.json").read_text())
-    config = validate(
-        AlertmanagerConfig, parse_source(case["config"].replace("${webhook}", "http://127.0.0.1/"), "am.yml")
-    )
-    clock = ManualClock(START_MS)
-    channel = Recorder(clock)
-    store = AlertStore(config.global_.resolve_timeout)
-    dispatcher = Dispatcher(
-        build_route(config.route), {"default": [channel]}, clock, store, NotificationLog()
-    )
-    last_s = max(window["to"] for window in case["want"]["webhook"])
-    for action in [*case["actions"], {"at": last_s, "push": []}]:
-        await clock.advance(action["at"] - (clock.now_ms() - START_MS) / 1000)
-        dispatcher.put([pushed(alert) for alert in action["push"]])
-        await settle()
-    wanted = [
-        (window["from"], window["to"], [alert_times(alert) for alert in window["alerts"]])
-        for window in case["want"]["webhook"]
-    ]
-    told = [
-        (at_s, [told_times(alert) for alert in notification.alerts]) for at_s, notification in channel.told
-    ]
-    assert len(told) == len(wanted)
-    for (at_s, alerts), (from_s, to_s, expected) in zip(told, wanted, strict=True):
-        assert from_s <= at_s <= to_s
-        assert alerts == expected
-
-
-def pushed(alert):
-    times = [START_MS + round(alert[key] * 1000) if key in alert else None for key in ("starts", "ends")]
-    return Alert(Labels(alert["labels"]), {}, *times)
-
-
-def alert_times(alert):
-    return alert["labels"], float(alert["starts"]), float(alert["ends"]) if "ends" in alert else None
-
-
-def told_times(alert):
-    ends_s = None if alert.ends_at_ms is None else (alert.ends_at_ms - START_MS) / 1000
-    return dict(alert.labels), (alert.starts_at_ms - START_MS) / 1000, ends_s

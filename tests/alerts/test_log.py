@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tocsin.alerts import Database
 from tocsin.alerts.log import LogKey, NotificationLog, Told
-from tocsin.model import Labels
 
-KEY = LogKey("receiver", 0, "{}:{}")
-A, B = Labels({"alertname": "A"}), Labels({"alertname": "B"})
+KEY = LogKey("receiver", "webhook/0", "{}:{}")
+A, B = 1, 2**64 - 1
 
 
 def told(at_ms, firing=(), resolved=()):
@@ -30,16 +30,25 @@ def told(at_ms, firing=(), resolved=()):
     ],
 )
 def test_who_needs_to_be_told(last, now, send_resolved, expected):
-    log = NotificationLog()
+    log = NotificationLog(Database())
     if last is not None:
         log.record(KEY, last)
     assert log.needs_update(KEY, now, 100, send_resolved=send_resolved) is expected
 
 
 def test_old_entries_are_forgotten():
-    log = NotificationLog()
+    log = NotificationLog(Database())
     log.record(KEY, told(0, [A]))
     log.collect(5 * 24 * 3_600_000 - 1)
     assert not log.needs_update(KEY, told(1, [A]), 10**9, send_resolved=True)
     log.collect(5 * 24 * 3_600_000)
     assert log.needs_update(KEY, told(1, [A]), 10**9, send_resolved=True)
+
+
+def test_what_was_told_is_known_after_a_restart(tmp_path):
+    database = Database(tmp_path / "file")
+    NotificationLog(database).record(KEY, told(7, [A, B], [3]))
+    database.close()
+    log = NotificationLog(Database(tmp_path / "file"))
+    assert log.last_ms == 7
+    assert not log.needs_update(KEY, told(8, [A], [3]), 10**9, send_resolved=True)

@@ -8,7 +8,7 @@ import pytest
 from tests.support.cases import cases_dir
 from tocsin.alerts import build_route
 from tocsin.config import parse_source, read_source, validate
-from tocsin.config.alerting import RouteConfig
+from tocsin.config.alertmanager import RouteConfig
 from tocsin.model import Labels
 
 
@@ -38,7 +38,7 @@ def test_what_is_left_out_comes_from_above():
     root = tree(TREE)
     ml, both = root.routes
     assert (root.group_wait_ms, root.group_interval_ms, root.repeat_interval_ms) == (0, 300_000, 14_400_000)
-    assert (ml.group_by, both.group_by, ml.routes[0].group_by) == (None, frozenset(), None)
+    assert (ml.group_by, both.group_by, ml.routes[0].group_by) == (None, root.group_by, None)
     assert (ml.routes[0].receiver, ml.routes[0].group_wait_ms, ml.routes[0].group_interval_ms) == (
         "ml",
         0,
@@ -62,12 +62,20 @@ def test_the_deepest_nodes_take_an_alert(labels, keys):
     assert [route.key for route in tree(TREE).match(labels)] == keys
 
 
+def test_time_intervals_are_not_taken_from_above():
+    child = "{mute_time_intervals: [x], active_time_intervals: [y], routes: [{receiver: b}]}"
+    (above,) = tree(f"receiver: a\nroutes: [{child}]").routes
+    (below,) = above.routes
+    assert (above.mute_time_intervals, above.active_time_intervals) == (("x",), ("y",))
+    assert (below.mute_time_intervals, below.active_time_intervals) == ((), ())
+
+
 def test_groups():
     root = tree(TREE)
     labels = Labels({"alertname": "A", "team": "ml"})
     assert root.group_labels(labels) == Labels({"alertname": "A"})
     assert root.routes[0].group_labels(labels) == labels
-    assert root.routes[1].group_labels(labels) == Labels()
+    assert root.routes[1].group_labels(labels) == root.group_labels(labels) == Labels({"alertname": "A"})
 
 
 def outside_cases():

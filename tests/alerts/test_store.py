@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.alerts import Alert, AlertStore
+from tocsin.alerts import Alert, AlertStore, Database
 from tocsin.model import Labels
 
 LABELS = Labels({"alertname": "A"})
@@ -13,10 +13,10 @@ def alert(starts=None, ends=None):
 
 
 def test_times_that_are_left_open_are_filled_in():
-    store = AlertStore(resolve_timeout_ms=300)
+    store = AlertStore(Database(), resolve_timeout_ms=300)
     (known,) = store.put([alert()], 1000)
     assert (known.starts_at_ms, known.ends_at_ms, known.end_is_assumed) == (1000, 1300, True)
-    (known,) = AlertStore(300).put([alert(ends=900)], 1000)
+    (known,) = AlertStore(Database(), 300).put([alert(ends=900)], 1000)
     assert (known.starts_at_ms, known.ends_at_ms, known.end_is_assumed) == (900, 900, False)
 
 
@@ -35,7 +35,7 @@ def test_times_that_are_left_open_are_filled_in():
     ],
 )
 def test_reports_about_one_alert_are_merged(first, second, merged):
-    store = AlertStore(resolve_timeout_ms=300)
+    store = AlertStore(Database(), resolve_timeout_ms=300)
     store.put([alert(*first)], 1000)
     (known,) = store.put([alert(*second)], 1100)
     assert (known.starts_at_ms, known.ends_at_ms) == merged
@@ -43,13 +43,13 @@ def test_reports_about_one_alert_are_merged(first, second, merged):
 
 
 def test_an_end_is_told_only_when_it_has_come():
-    (known,) = AlertStore(300).put([alert(100, 2000)], 1000)
+    (known,) = AlertStore(Database(), 300).put([alert(100, 2000)], 1000)
     assert known.reported(1999).ends_at_ms is None
     assert known.reported(2000).ends_at_ms == 2000
 
 
 def test_resolved_alerts_are_collected():
-    store = AlertStore(300)
+    store = AlertStore(Database(), 300)
     store.put([alert(100, 2000)], 1000)
     store.collect(1999)
     assert store.all()

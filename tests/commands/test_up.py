@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tocsin.commands.app import run
+
 
 def tocsin(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -79,3 +81,9 @@ def test_a_folder_without_permission(tmp_path):
 def test_an_unknown_option_is_wrong_usage():
     assert tocsin("up", "--colour").returncode == 2
     assert tocsin("nothing").returncode == 2
+
+
+@pytest.mark.parametrize("url", ["", "tocsin.example", "ftp://x", "https://"])
+def test_an_external_url_that_is_none_is_one_sentence(url, capsys):
+    assert run(["up", "--external-url", url]) == 2
+    assert "--external-url must begin with http://" in capsys.readouterr().err

@@ -15,11 +15,11 @@ from tests.support.ports import free_port
 
 
 @contextmanager
-def alertmanager(folder: Path, config: str, external_url: str = "") -> Iterator[str]:
+def alertmanager(folder: Path, config: str, external_url: str = "", port: int | None = None) -> Iterator[str]:
     """Run one with a configuration; gives its URL, and ends it with the block."""
     program = require_peer("prometheus-alertmanager")
     (folder / "alertmanager.yml").write_text(config)
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{port or free_port()}"
     command = [
         program,
         f"--config.file={folder / 'alertmanager.yml'}",

@@ -29,6 +29,11 @@ class Sink:
         return self.requests[:count]
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 1024
+    """Connections that wait to be accepted; with five, a burst of webhooks waits for TCP to try again."""
+
+
 @contextmanager
 def webhook_sink() -> Iterator[Sink]:
     """Serve on 127.0.0.1 while the block runs."""
@@ -55,7 +60,7 @@ def webhook_sink() -> Iterator[Sink]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     sink.url = f"http://127.0.0.1:{server.server_port}"

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from tests.notify.sink import webhook_sink
 from tests.rules.helpers import MemoryStore, series, write
-from tocsin.alerts import AlertStore, Dispatcher, NotificationLog, build_route
+from tocsin.alerts import AlertingState, Dispatcher, Inhibitor, Muting, build_route
 from tocsin.config import parse_source, validate
-from tocsin.config.alerting import AlertmanagerConfig
+from tocsin.config.alertmanager import AlertmanagerConfig
 from tocsin.model import SampleBatch, SystemClock
 from tocsin.notify import NotifyMetrics, Receivers
 from tocsin.promql import Engine
@@ -35,12 +35,13 @@ async def test_a_threshold_crossed_reaches_a_webhook_and_so_does_its_end(tmp_pat
     with webhook_sink() as sink:
         config = validate(AlertmanagerConfig, parse_source(CONFIG.replace("URL", sink.url), "am.yml"))
         async with Receivers(config.receivers, clock, NotifyMetrics(registry)) as receivers:
+            state = AlertingState.open()
             dispatcher = Dispatcher(
                 build_route(config.route),
                 receivers.channels,
                 clock,
-                AlertStore(config.global_.resolve_timeout),
-                NotificationLog(),
+                state,
+                Muting(Inhibitor(()), state.silences, {}),
                 "http://here",
             )
             surroundings = Surroundings(

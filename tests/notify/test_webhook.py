@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from tests.notify.sink import webhook_sink
 from tests.support.ports import free_port
 from tocsin.alerts import Alert, DeliveryError, Notification
-from tocsin.config.alerting import ReceiverConfig
+from tocsin.config.alertmanager import ReceiverConfig
 from tocsin.model import Labels, SystemClock
 from tocsin.notify import NotifyMetrics, Receivers, webhook_message
 
@@ -67,6 +68,11 @@ def test_what_is_too_much_is_counted():
     assert message["commonLabels"] == {"alertname": "A", "job": "node"}
 
 
+def test_the_status_is_that_of_the_alerts_that_are_kept():
+    message = webhook_message(notification(alert("A", 1), alert("B")), max_alerts=1)
+    assert (message["status"], message["alerts"][0]["status"]) == ("resolved", "resolved")
+
+
 class Fast(SystemClock):
     """A clock whose waiting is short, and counted."""
 
@@ -93,7 +99,12 @@ class Team:
             await channel.notify(notification(*(alerts or [alert()])))
 
     def count(self, name):
-        return self.registry.get_sample_value(name, {"integration": "webhook"}) or 0
+        return sum(
+            sample.value
+            for metric in self.registry.collect()
+            for sample in metric.samples
+            if sample.name == name and sample.labels["integration"] == "webhook"
+        )
 
 
 async def test_it_is_posted_as_json():
@@ -110,6 +121,27 @@ async def test_it_is_posted_as_json():
     )
 
 
+async def test_the_time_of_a_notification_begins_with_its_turn(monkeypatch):
+    """Each of forty takes 50 ms, one after the other: two seconds together, with half a second for each."""
+    with webhook_sink() as sink:
+        team = Team(url=sink.url)
+        async with team.receivers:
+            (channel,) = team.receivers.channels["team"]
+            monkeypatch.setattr(type(channel.channel), "notify", slow(type(channel.channel).notify))
+            channel = replace(channel, turns=asyncio.Semaphore(1))
+            await asyncio.gather(*(channel.notify(notification(alert()), 0.5) for _ in range(40)))
+    assert len(sink.requests) == 40
+    assert team.count("tocsin_notifications_failed_total") == 0
+
+
+def slow(notify):
+    async def slowly(channel, told):
+        await asyncio.sleep(0.05)
+        await notify(channel, told)
+
+    return slowly
+
+
 async def test_5xx_is_tried_again_with_growing_delays():
     with webhook_sink() as sink:
         sink.statuses = [500, 503, 599]
@@ -121,7 +153,7 @@ async def test_5xx_is_tried_again_with_growing_delays():
     assert team.count("tocsin_notification_requests_failed_total") == 3
 
 
-@pytest.mark.parametrize("status", [400, 404, 429])
+@pytest.mark.parametrize("status", [400, 404, 413])
 async def test_4xx_is_final(status):
     with webhook_sink() as sink:
         sink.statuses = [status]

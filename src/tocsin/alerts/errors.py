@@ -6,8 +6,12 @@ from tocsin.errors import TocsinError
 
 
 class DeliveryError(TocsinError):
-    """A channel did not take a notification; ``is_retryable`` says whether it may later."""
+    """A channel did not take a notification; ``is_retryable`` says whether it may later.
 
-    def __init__(self, message: str, *, is_retryable: bool) -> None:
+    ``retry_after_s`` is how long it wants to be left alone, if it said so.
+    """
+
+    def __init__(self, message: str, *, is_retryable: bool, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.is_retryable = is_retryable
+        self.retry_after_s = retry_after_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
 from tocsin.alerts.route import Route
@@ -29,12 +30,18 @@ class AggregationGroup:
         self._flush = flush
         self._alerts: dict[Labels, KnownAlert] = {}
         self._has_flushed = False
-        self._is_urgent = asyncio.Event()
+        self._is_urgent = False
+        self._nap: asyncio.Future[None] | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What identifies the group, in Alertmanager's form."""
         return f"{self.route.key}:{_written(self.labels)}"
+
+    @property
+    def alerts(self) -> list[KnownAlert]:
+        """What is known of its alerts, those included whose end not everybody knows yet."""
+        return list(self._alerts.values())
 
     @property
     def is_empty(self) -> bool:
@@ -46,7 +53,9 @@ class AggregationGroup:
         self._alerts[known.alert.labels] = known
         waited_ms = self._clock.now_ms() - known.starts_at_ms
         if not self._has_flushed and waited_ms > self.route.group_wait_ms:
-            self._is_urgent.set()
+            self._is_urgent = True
+            if self._nap is not None:
+                self._nap.cancel()
 
     async def run(self) -> None:
         """Tell the group at its times until cancelled."""
@@ -68,14 +77,13 @@ class AggregationGroup:
 
     async def _wait(self, duration_ms: int) -> None:
         """Wait, or less when an alert has already waited long enough elsewhere."""
-        sleep = asyncio.ensure_future(self._clock.sleep(max(0, duration_ms) / 1000))
-        urgent = asyncio.ensure_future(self._is_urgent.wait())
-        try:
-            await asyncio.wait({sleep, urgent}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            urgent.cancel()
-            self._is_urgent.clear()
+        if not self._is_urgent:
+            self._nap = asyncio.ensure_future(self._clock.sleep(max(0, duration_ms) / 1000))
+            try:
+                await asyncio.wait({self._nap})
+            finally:
+                self._nap.cancel()
+        self._is_urgent = False
 
 
 def _written(labels: Labels) -> str:

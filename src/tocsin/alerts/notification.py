@@ -13,13 +13,17 @@ from tocsin.model.alert import Alert
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """The alerts of one group for one receiver; those that fire have no end."""
+    """The alerts of one group for one receiver; those that fire have no end.
+
+    ``acknowledge_url`` is a signed link by which whoever reads it acknowledges, empty where there is none.
+    """
 
     receiver: str
     group_key: str
     group_labels: Labels
     alerts: Sequence[Alert]
     external_url: str = ""
+    acknowledge_url: str = ""
 
     @property
     def status(self) -> str:
@@ -27,8 +31,8 @@ class Notification:
         return "firing" if any(alert.ends_at_ms is None for alert in self.alerts) else "resolved"
 
 
-class Channel(Protocol):
-    """A way to tell a receiver."""
+class Teller(Protocol):
+    """A way to tell a receiver once."""
 
     @property
     def integration(self) -> str:
@@ -41,7 +45,18 @@ class Channel(Protocol):
         ...
 
     async def notify(self, notification: Notification) -> None:
-        """Tell; raises DeliveryError when that is given up."""
+        """Tell once; raises DeliveryError when that does not succeed."""
+        ...
+
+
+class Channel(Teller, Protocol):
+    """A way to tell a receiver, again and again until it is told."""
+
+    async def notify(self, notification: Notification, timeout_s: float | None = None) -> None:
+        """Tell; raises DeliveryError when that is given up, and TimeoutError when it takes too long.
+
+        The time begins once it is the notification's turn, however many others the channel has to tell.
+        """
         ...
 
 
@@ -67,10 +82,19 @@ def _compare(one: Alert, other: Alert) -> int:
         pair = one.labels.get(name), other.labels.get(name)
         if pair[0] != pair[1]:
             return _signed(pair[0] is not None and (pair[1] is None or pair[0] < pair[1]))
-    if len(one.labels) != len(other.labels):
-        return _signed(len(one.labels) < len(other.labels))
-    for name in sorted({*one.labels, *other.labels}):
-        pair = one.labels.get(name), other.labels.get(name)
+    return compare_labels(one.labels, other.labels)
+
+
+def compare_labels(one: Mapping[str, str], other: Mapping[str, str]) -> int:
+    """Compare as Go's ``model.LabelSet.Before`` does: -1 when the first comes before, 0 when they are equal.
+
+    >>> compare_labels({"host": "z"}, {"alertname": "A"})
+    -1
+    """
+    if len(one) != len(other):
+        return _signed(len(one) < len(other))
+    for name in sorted({*one, *other}):
+        pair = one.get(name), other.get(name)
         if pair[0] != pair[1]:
             return _signed(pair[0] is None or (pair[1] is not None and pair[0] < pair[1]))
     return 0

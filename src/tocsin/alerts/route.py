@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tocsin.config.alerting import GROUP_BY_ALL, RouteConfig
+from tocsin.config.alertmanager import GROUP_BY_ALL, RouteConfig
 from tocsin.model import Labels, Matcher
 
 
@@ -25,6 +25,9 @@ class Route:
     repeat_interval_ms: int = 4 * 3_600_000
     matchers: tuple[Matcher, ...] = ()
     continues: bool = False
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     key: str = "{}"
     routes: tuple[Route, ...] = ()
 
@@ -66,13 +69,17 @@ def build_route(config: RouteConfig, parent: Route | None = None) -> Route:
         repeat_interval_ms=_own(config.repeat_interval, above.repeat_interval_ms),
         matchers=matchers,
         continues=config.continues,
+        mute_time_intervals=config.mute_time_intervals,
+        active_time_intervals=config.active_time_intervals,
+        labels={**above.labels, **config.labels},
         key=f"{parent.key}/{shown}" if parent else shown,
     )
     return replace(node, routes=tuple(build_route(child, node) for child in config.routes))
 
 
 def _group_by(config: RouteConfig, above: Route) -> frozenset[str] | None:
-    if config.group_by is None:
+    if not config.group_by:
+        # An empty list says nothing, in Alertmanager neither: it cannot undo what stands above.
         return above.group_by
     return None if GROUP_BY_ALL in config.group_by else frozenset(config.group_by)
 

@@ -9,7 +9,19 @@ from typing import Final
 import typer
 
 from tocsin import __version__
-from tocsin.commands import check, demo, query, storage, test, up
+from tocsin.commands import (
+    check,
+    demo,
+    drill,
+    incidents,
+    nemo_run,
+    query,
+    routes,
+    silences,
+    storage,
+    test,
+    up,
+)
 from tocsin.errors import TocsinError
 
 EXIT_FAILED: Final = 2
@@ -34,9 +46,14 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.command("drill")(drill.drill)
 app.command("query")(query.query)
-app.command("storage")(storage.storage)
+app.command("nemo-run")(nemo_run.nemo_run)
 app.add_typer(check.app, name="check")
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(routes.app, name="routes")
+app.add_typer(silences.app, name="silences")
+app.add_typer(storage.app, name="storage")
 app.add_typer(test.app, name="test")
 
 

@@ -35,11 +35,11 @@ def query(
 ) -> int:
     """Evaluate a PromQL expression: now, or from --start to --end."""
     now_s = time.time()
-    end_s = _time_s(end, now_s) if end else now_s
+    end_s = time_s(end, now_s) if end else now_s
     if start is None:
         data = ask(url or server_url(), "/api/v1/query", {"query": expr, "time": end_s})
     else:
-        start_s = _time_s(start, now_s)
+        start_s = time_s(start, now_s)
         step_text = step or str(max(1, round((end_s - start_s) / _DEFAULT_STEPS)))
         span = {"start": start_s, "end": end_s, "step": step_text}
         data = ask(url or server_url(), "/api/v1/query_range", {"query": expr, **span})
@@ -50,7 +50,7 @@ def query(
     return 0
 
 
-def _time_s(text: str, now_s: float) -> float:
+def time_s(text: str, now_s: float) -> float:
     """Seconds since 1970 from seconds, a time in RFC 3339, or a duration before now such as ``-1h``."""
     try:
         if text.startswith("-"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -25,12 +26,16 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="Folder for the samples [default: $XDG_DATA_HOME/tocsin].")
     ] = None,
+    external_url: Annotated[
+        str | None, typer.Option(help="Where people reach it, for links in messages [default: the address].")
+    ] = None,
 ) -> int:
     """Watch this machine and whatever the configuration names; serve pages and the API."""
     settings = load_settings(config)
     host, port = parse_listen(listen)
     load = partial(load_settings, config)
-    server = Server(settings, data or default_data_dir(), host, port, load=load)
+    folder = data or default_data_dir()
+    server = Server(settings, folder, host, port, load=load, external_url=parse_url(external_url))
     asyncio.run(server.run())
     return 0
 
@@ -39,6 +44,13 @@ def default_data_dir() -> Path:
     """``$XDG_DATA_HOME/tocsin``, which is ``~/.local/share/tocsin`` unless it is set."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "tocsin"
+
+
+def parse_url(url: str | None) -> str | None:
+    """A URL without a slash at the end; raises UsageError when it is none."""
+    if url is not None and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise UsageError(f'--external-url must begin with http:// or https:// and name a host, not "{url}"')
+    return url.rstrip("/") if url else None
 
 
 def parse_listen(listen: str) -> tuple[str, int]:

@@ -3,24 +3,55 @@
 Two grammars exist, the classic one and the one of Alertmanager 0.27, in which any UTF-8 text may be
 a name. As in Alertmanager's default mode the newer one is tried, and the classic one decides where
 both read a text but differ.
+
+Source: prometheus.io/docs/alerting/latest/configuration/#matcher.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import Final
 
 from tocsin.model import Matcher, MatchType
 from tocsin.model.regex import checked_regex
 
-_CLASSIC: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
-_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
-_UNESCAPED: Final = {"n": "\n", '"': '"', "\\": "\\"}
+_CLASSIC: Final = re.compile(
+    r"[\t\n\f\r ]*([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|=|!=|!~)[\t\n\f\r ]*(.*?)[\t\n\f\r ]*",
+    re.DOTALL,
+)
+_CLASSIC_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_CLASSIC_UNESCAPED: Final = {"n": "\n", '"': '"', "\\": "\\"}
 
-_WORD: Final = r"[^\s{}!=~,\\\"'`]+"
-_QUOTED: Final = r'"(?:[^"\\\n]|\\.)*"'
-_UTF8: Final = re.compile(rf"\s*({_WORD}|{_QUOTED})\s*(=~|=|!=|!~)\s*({_WORD}|{_QUOTED})\s*")
+_SPACES: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""What Go takes as white space; Python takes more."""
+
+_IN_CLASS: Final = re.escape(_SPACES)
+
+_TOKEN: Final = re.compile(
+    rf"""
+    (?P<space>[{_IN_CLASS}]+)
+    | (?P<brace>[{{}}])
+    | (?P<comma>,)
+    | (?P<operator>=~|!~|!=|=)
+    | (?P<quoted>"(?:[^"\\]|\\.)*")
+    | (?P<word>[^{_IN_CLASS}{{}}!=~,\\"'`]+)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_ESCAPE: Final = re.compile(
+    rb"""\\(?:
+        (?P<letter>[abfnrtv\\"])
+        | x(?P<byte>[0-9a-fA-F]{2})
+        | (?P<octal>[0-7]{3})
+        | u(?P<short>[0-9a-fA-F]{4})
+        | U(?P<long>[0-9a-fA-F]{8})
+        | (?P<unknown>.)
+    )""",
+    re.DOTALL | re.VERBOSE,
+)
+_LETTERS: Final = dict(zip(b'abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
@@ -35,6 +66,23 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
         return newer
 
 
+def difference(text: str) -> str | None:
+    """Why Alertmanager warns of a text that is right: one sentence, or None when it does not.
+
+    >>> difference("team=")
+    'the newer grammar does not read the matcher team= (write team="")'
+    """
+    classic = parse_matchers(text)
+    written = ",".join(str(matcher) for matcher in classic)
+    try:
+        newer = parse_utf8(text)
+    except ValueError:
+        return f"the newer grammar does not read the matcher {text} (write {written})"
+    if newer != classic:
+        return f"the newer grammar reads the matcher {text} differently, and it is read as {written}"
+    return None
+
+
 def parse_classic(text: str) -> tuple[Matcher, ...]:
     """Read matchers of the older grammar."""
     inside = text.removeprefix("{").removesuffix("}")
@@ -46,13 +94,17 @@ def _split_classic(text: str) -> list[str]:
     """Cut at commas outside quotes; nothing may stand behind the last comma, but not before another."""
     tokens, start, is_quoted, is_escaped = [], 0, False, False
     for position, character in enumerate(text):
-        if character == "," and not is_quoted:
-            tokens.append(text[start:position])
-            start = position + 1
-        elif character == '"' and not is_escaped:
+        if character == ",":
+            # A comma does not end an escape, in Alertmanager neither.
+            if not is_quoted:
+                tokens.append(text[start:position])
+                start = position + 1
+            continue
+        if character == '"' and not is_escaped:
             is_quoted = not is_quoted
         is_escaped = character == "\\" and not is_escaped
-    return [*tokens, text[start:]] if text[start:].strip() else tokens
+    last = text[start:].strip(_SPACES)
+    return [*tokens, last] if last else tokens
 
 
 def _classic_matcher(token: str) -> Matcher:
@@ -65,43 +117,84 @@ def _classic_matcher(token: str) -> Matcher:
 
 def _classic_value(written: str) -> str:
     value = written.removeprefix('"')
-    without_escapes = _ESCAPE.sub("", value)
+    without_escapes = _CLASSIC_ESCAPE.sub("", value)
     if written.startswith('"'):
         if not without_escapes.endswith('"'):
             raise ValueError(f"matcher value contains unescaped double quote: {written}")
         value, without_escapes = value[:-1], without_escapes[:-1]
     if '"' in without_escapes:
         raise ValueError(f"matcher value contains unescaped double quote: {written}")
-    return _ESCAPE.sub(lambda match: _UNESCAPED.get(match[1], match[0]), value)
+    return _CLASSIC_ESCAPE.sub(lambda match: _CLASSIC_UNESCAPED.get(match[1], match[0]), value)
 
 
 def parse_utf8(text: str) -> tuple[Matcher, ...]:
     """Read matchers of the newer grammar."""
-    inside = text.strip()
-    if inside.startswith("{") != inside.endswith("}"):
-        raise ValueError(f"unbalanced braces: {text}")
-    inside = inside.removeprefix("{").removesuffix("}")
-    matchers, position = [], 0
-    while inside[position:].strip():
-        match = _UTF8.match(inside, position)
-        if match is None:
-            raise ValueError(f"bad matcher format: {text}")
-        name, operator, value = match.groups()
-        matchers.append(_matcher(_unquoted(name), operator, _unquoted(value)))
-        position = match.end()
-        if inside[position : position + 1] not in {"", ","}:
-            raise ValueError(f"a comma is missing: {text}")
-        position += 1
+    tokens = _tokens(text)
+    if tokens and tokens[0] == ("brace", "{"):
+        if len(tokens) == 1 or tokens[-1] != ("brace", "}"):
+            raise ValueError(f"a closing brace is missing: {text}")
+        tokens = tokens[1:-1]
+        if not tokens:
+            return ()
+    matchers = []
+    for start in range(0, len(tokens), 4):
+        kinds = [kind for kind, _ in tokens[start : start + 4]]
+        if not _is_matcher(kinds):
+            raise ValueError(f'bad matcher format: {text} (allowed are forms such as severity=~"a|b")')
+        (name_kind, name), (_, operator), (value_kind, value) = tokens[start : start + 3]
+        matchers.append(_matcher(_plain(name_kind, name), operator, _plain(value_kind, value)))
     return tuple(matchers)
 
 
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens, position = [], 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise ValueError(f"{text[position]} cannot stand here without quotes: {text}")
+        if match.lastgroup != "space":
+            tokens.append((str(match.lastgroup), match[0]))
+        position = match.end()
+    return tokens
+
+
+def _is_matcher(kinds: list[str]) -> bool:
+    """Whether tokens are a name, an operator and a value, and a comma unless the text ends."""
+    return (
+        len(kinds) >= 3
+        and {kinds[0], kinds[2]} <= {"quoted", "word"}
+        and kinds[1] == "operator"
+        and kinds[3:] in ([], ["comma"])
+    )
+
+
+def _plain(kind: str, text: str) -> str:
+    return _unquoted(text) if kind == "quoted" else text
+
+
 def _unquoted(text: str) -> str:
-    if not text.startswith('"'):
-        return text
+    """The content of a string literal of Go."""
+    if "\n" in text:
+        raise ValueError(f"a quoted text must not contain a line feed: {text}")
     try:
-        return str(ast.literal_eval(text))
-    except (SyntaxError, ValueError):
-        raise ValueError(f"not a quoted text: {text}") from None
+        return _ESCAPE.sub(_unescaped, text[1:-1].encode()).decode()
+    except UnicodeError:
+        raise ValueError(f"not UTF-8 text: {text}") from None
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    kind = str(match.lastgroup)
+    code = match[kind]
+    match kind:
+        case "letter":
+            return bytes([_LETTERS[code[0]]])
+        case "byte":
+            return bytes([int(code, 16)])
+        case "octal" if int(code, 8) < 256:
+            return bytes([int(code, 8)])
+        case "short" | "long" if int(code, 16) < 0x110000:
+            return chr(int(code, 16)).encode()
+    raise ValueError(f"unknown escape in a quoted text: {match[0].decode(errors='replace')}")
 
 
 def _matcher(name: str, operator: str, value: str) -> Matcher:

@@ -22,6 +22,8 @@ from tocsin.model.regex import checked_regex
 
 DEFAULT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_PRESETS: Final = Path(__file__).with_name("presets")
+
 _GLOB_FIELD: Final = r"(?:\*|[a-zA-Z0-9_][a-zA-Z0-9_-]*)"
 _GLOB: Final = re.compile(rf"{_GLOB_FIELD}(?:\.{_GLOB_FIELD})*", re.ASCII)
 _REFERENCE: Final = r"\$\{?\d+\}?"
@@ -46,7 +48,10 @@ def _go_duration(value: object) -> object:
     parts = _DURATION_PART.findall(value)
     if not parts or "".join(map("".join, parts)) != value:
         raise ValueError(f'not a duration: "{value}" (allowed are forms such as 300ms, 1m20s or 1.5h)')
-    return math.ceil(round(sum(float(number) * _UNIT_MS[unit] for number, unit in parts), 6))
+    duration_ms = sum(float(number) * _UNIT_MS[unit] for number, unit in parts)
+    if not math.isfinite(duration_ms):
+        raise ValueError(f'the duration "{value[:20]}…" is too long')
+    return math.ceil(round(duration_ms, 6))
 
 
 def _absent_if_empty(value: object) -> object:
@@ -306,13 +311,20 @@ def _no_mapping() -> StatsdMappingConfig:
     return validate_mapping(Source("", None, {}))
 
 
+class Preset(StrEnum):
+    """Mappings that come with tocsin, one file each."""
+
+    NVFLARE = "nvflare"
+
+
 class StatsdConfig(ConfigModel):
     """Where StatsD is listened for, and what becomes of it.
 
     ``listen`` holds for UDP and TCP unless ``listen_udp`` or ``listen_tcp`` says otherwise.
 
     ``labels`` are added to every series that has no such label. ``keep_client_metrics`` lets through what
-    DogStatsD clients report about themselves. The mapping stands here or in a file, ``mapping_config``.
+    DogStatsD clients report about themselves. The mapping stands here, in a file (``mapping_config``), or is
+    one that comes with tocsin (``preset``).
     """
 
     listen: ListenAddress = "127.0.0.1:8125"
@@ -328,6 +340,7 @@ class StatsdConfig(ConfigModel):
     keep_client_metrics: bool = False
     mapping: StatsdMappingConfig = Field(default_factory=_no_mapping)
     mapping_config: str | None = None
+    preset: Preset | None = None
 
     @property
     def udp_address(self) -> str:
@@ -347,9 +360,12 @@ def resolved_statsd(
 
     ``place`` is where the section stands in the source. Raises ConfigError naming file, line and key.
     """
-    if config.mapping_config is not None and "mapping" in config.model_fields_set:
-        raise source.error("only one of mapping and mapping_config is allowed", (*place, "mapping_config"))
-    if config.mapping_config is None:
+    given = {"mapping", "mapping_config", "preset"} & config.model_fields_set
+    if len(given) > 1:
+        raise source.error("only one of mapping, mapping_config and preset is allowed", (*place, max(given)))
+    if config.preset is not None:
+        mapping = validate_mapping(read_source(_PRESETS / f"{config.preset}.yml"))
+    elif config.mapping_config is None:
         mapping = config.mapping.resolved(source, (*place, "mapping"))
     else:
         mapping = validate_mapping(read_source(folder / config.mapping_config))

@@ -1,114 +1,146 @@
 """Forwards alerts to Alertmanagers that run elsewhere, as Prometheus does.
 
 Every Alertmanager gets every alert and has a queue of its own, so that one which is slow or gone
-delays no other. Nothing is repeated here: rules send what fires again every minute.
+delays no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
 
-import httpx
-import orjson
-
-from tocsin.alerts import Alert, DeliveryError
-from tocsin.config.alerting import AlertmanagersConfig
-from tocsin.model.timestamps import format_timestamp_ms
-from tocsin.notify.http import make_client, post_json
+from tocsin.alerts import Alert
+from tocsin.config.alerting import AlertingConfig, AlertmanagersConfig
+from tocsin.config.relabel import RelabelConfig
+from tocsin.config.scrape import TargetGroup
+from tocsin.errors import ConfigError
+from tocsin.model import Clock, Labels
+from tocsin.notify.alertmanager_queue import AlertmanagerQueue
+from tocsin.notify.alertmanager_targets import alertmanager_urls
+from tocsin.notify.http import HttpClient
 from tocsin.notify.metrics import NotifyMetrics
+from tocsin.notify.secrets import Secrets
+from tocsin.scrape.discovery import discoveries
+from tocsin.scrape.relabel import relabel
 
-QUEUE_CAPACITY: Final = 10_000
-"""Alerts that wait for one Alertmanager; beyond that the oldest are dropped."""
-
-_MAX_BATCH: Final = 256
-_INTEGRATION: Final = "alertmanager"
+_MAX_EARLY: Final = 10_000
+"""Alerts that are kept until Alertmanagers have been looked for the first time."""
 
 _log = logging.getLogger(__name__)
 
 
 class AlertmanagerForwarder:
-    """Sends alerts to all Alertmanagers of an ``alerting`` section."""
+    """Sends alerts to all Alertmanagers of an ``alerting`` section.
 
-    def __init__(self, configs: Sequence[AlertmanagersConfig], metrics: NotifyMetrics) -> None:
-        self._metrics = metrics
-        self._queues = [
-            _Queue(url, config, metrics) for config in configs for url in alertmanager_urls(config)
+    Raises ConfigError when a file of a ``tls_config`` cannot be used.
+    """
+
+    def __init__(self, config: AlertingConfig, clock: Clock, metrics: NotifyMetrics) -> None:
+        self._rules = config.alert_relabel_configs
+        self._sets = [
+            _AlertmanagerSet(number, each, clock, metrics) for number, each in enumerate(config.alertmanagers)
         ]
+
+    @property
+    def active(self) -> list[str]:
+        """Where alerts are posted to."""
+        return [url for each in self._sets for url in each.active]
+
+    @property
+    def dropped(self) -> list[str]:
+        """Addresses that relabelling has dropped."""
+        return [address for each in self._sets for address in each.dropped]
 
     def put(self, alerts: Sequence[Alert]) -> None:
         """Queue alerts for every Alertmanager."""
-        for queue in self._queues:
-            queue.put(alerts)
+        if self._sets:
+            changed = relabelled(alerts, self._rules)
+            for each in self._sets:
+                each.put(changed)
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Look for Alertmanagers and send until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for queue in self._queues:
-                tasks.create_task(queue.run())
+            for each in self._sets:
+                tasks.create_task(each.run())
 
 
-def alertmanager_urls(config: AlertmanagersConfig) -> list[str]:
-    """The addresses that alerts are posted to.
+class _AlertmanagerSet:
+    """The Alertmanagers of one configuration: those that it finds now, and a queue for each."""
 
-    >>> alertmanager_urls(AlertmanagersConfig(static_configs=[{"targets": ["am:9093"]}], path_prefix="/x"))
-    ['http://am:9093/x/api/v2/alerts']
-    """
-    prefix = config.path_prefix.strip("/")
-    path = f"/{prefix}/api/v2/alerts" if prefix else "/api/v2/alerts"
-    return [
-        f"{config.scheme}://{target}{path}" for group in config.static_configs for target in group.targets
-    ]
-
-
-class _Queue:
-    """What waits for one Alertmanager."""
-
-    def __init__(self, url: str, config: AlertmanagersConfig, metrics: NotifyMetrics) -> None:
-        self._url = url
+    def __init__(
+        self, number: int, config: AlertmanagersConfig, clock: Clock, metrics: NotifyMetrics
+    ) -> None:
+        self.dropped: list[str] = []
+        self._name = f"alerting.alertmanagers[{number}]"
         self._config = config
+        self._clock = clock
         self._metrics = metrics
-        self._alerts: deque[Alert] = deque(maxlen=QUEUE_CAPACITY)
-        self._has_some = asyncio.Event()
-        self._is_failing = False
+        try:
+            self._client = HttpClient(config, Secrets(config), config.timeout)
+            self._discoveries = discoveries(config)
+        except ConfigError as error:
+            raise ConfigError(f"{self._name}: {error.message}", file=error.file) from error
+        self._queues: dict[str, tuple[AlertmanagerQueue, asyncio.Task[None]]] = {}
+        self._early: list[Alert] | None = []
+        self._problems: frozenset[str] = frozenset()
+
+    @property
+    def active(self) -> list[str]:
+        return list(self._queues)
 
     def put(self, alerts: Sequence[Alert]) -> None:
-        overflow = max(0, len(self._alerts) + len(alerts) - QUEUE_CAPACITY)
-        self._metrics.dropped.labels(_INTEGRATION).inc(overflow)
-        self._alerts.extend(alerts)
-        self._has_some.set()
+        changed = relabelled(alerts, self._config.alert_relabel_configs)
+        if self._early is not None:
+            self._early = [*self._early, *changed][-_MAX_EARLY:]
+        for queue, _ in self._queues.values():
+            queue.put(changed)
 
     async def run(self) -> None:
-        async with make_client(timeout_ms=self._config.timeout) as client:
-            while True:
-                await self._has_some.wait()
-                batch = [self._alerts.popleft() for _ in range(min(_MAX_BATCH, len(self._alerts)))]
-                if not self._alerts:
-                    self._has_some.clear()
-                await self._send(client, batch)
-
-    async def _send(self, client: httpx.AsyncClient, alerts: Sequence[Alert]) -> None:
-        self._metrics.notifications.labels(_INTEGRATION).inc(len(alerts))
-        body = orjson.dumps([_alert(alert) for alert in alerts])
         try:
-            await post_json(client, self._url, body, self._config.basic_auth, self._config.authorization)
-        except DeliveryError as error:
-            self._metrics.failed.labels(_INTEGRATION).inc(len(alerts))
-            if not self._is_failing:
-                _log.warning("Alertmanager: %s", error)
-            self._is_failing = True
-        else:
-            self._is_failing = False
+            # An error of our own in a queue ends the group; it must not pass unseen.
+            async with asyncio.TaskGroup() as tasks:
+                await self._refresh(tasks)
+                early, self._early = self._early or [], None
+                for queue, _ in self._queues.values():
+                    queue.put(early)
+                intervals_ms = [
+                    each.check_interval_ms for each in self._discoveries if each.check_interval_ms
+                ]
+                while intervals_ms:
+                    await self._clock.sleep(min(intervals_ms) / 1000)
+                    await self._refresh(tasks)
+        finally:
+            self._drop(self._queues.keys())
+            await self._client.close()
+
+    async def _refresh(self, tasks: asyncio.TaskGroup) -> None:
+        """Ask all sources, off the event loop since they may be slow, and act on it."""
+        found = await asyncio.to_thread(lambda: [each.groups() for each in self._discoveries])
+        groups: Iterable[TargetGroup] = (group for each in found for group in each)
+        targets = alertmanager_urls(self._config, groups)
+        for problem in targets.problems - self._problems:
+            _log.warning("%s: %s", self._name, problem)
+        self._problems, self.dropped = targets.problems, targets.dropped
+        self._drop(self._queues.keys() - set(targets.urls))
+        for url in targets.urls:
+            if url not in self._queues:
+                queue = AlertmanagerQueue(url, self._client, self._clock, self._metrics)
+                self._queues[url] = queue, tasks.create_task(queue.run(), name=f"alertmanager:{url}")
+
+    def _drop(self, urls: Iterable[str]) -> None:
+        for url in list(urls):
+            queue, task = self._queues.pop(url)
+            task.cancel()
+            queue.forget()
 
 
-def _alert(alert: Alert) -> dict[str, Any]:
-    times = {"startsAt": alert.starts_at_ms, "endsAt": alert.ends_at_ms}
-    return {
-        "labels": dict(alert.labels),
-        "annotations": dict(alert.annotations),
-        **{name: format_timestamp_ms(time_ms) for name, time_ms in times.items() if time_ms is not None},
-        "generatorURL": alert.generator_url,
-    }
+def relabelled(alerts: Sequence[Alert], rules: Sequence[RelabelConfig]) -> Sequence[Alert]:
+    """Alerts with the labels that rules give them, without those that a rule drops."""
+    if not rules:
+        return alerts
+    changed = ((alert, relabel(alert.labels, rules)) for alert in alerts)
+    return [replace(alert, labels=Labels(labels)) for alert, labels in changed if labels]

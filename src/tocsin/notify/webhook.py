@@ -1,53 +1,48 @@
-"""Alertmanager's webhook: one JSON document, version 4, for each notification.
+"""Alertmanager's webhook: one JSON document, version 4, for each notification, or one of one's own.
 
 Source: prometheus.io/docs/alerting/latest/configuration/#webhook_config.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
-import httpx
 import orjson
 
 from tocsin.alerts import Alert, Notification, common_pairs
-from tocsin.config.alerting import WebhookConfig
+from tocsin.config.alertmanager import WebhookConfig
 from tocsin.model.timestamps import format_timestamp_ms
-from tocsin.notify.http import post_json, read_secret
+from tocsin.notify.channel import HttpChannel
+from tocsin.notify.http import Request
+from tocsin.notify.rendering import rendered
+from tocsin.notify.template import Expander
+from tocsin.notify.template_data import quoted_receiver
 
-_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
-
-class WebhookChannel:
+class WebhookChannel(HttpChannel[WebhookConfig]):
     """Posts notifications to a URL."""
 
-    integration: Final = "webhook"
+    integration: ClassVar[str] = "webhook"
 
-    def __init__(self, config: WebhookConfig, client: httpx.AsyncClient) -> None:
-        self._config = config
-        self._client = client
-
-    @property
-    def send_resolved(self) -> bool:
-        """Whether it is also told when alerts are over."""
-        return self._config.send_resolved
-
-    async def notify(self, notification: Notification) -> None:
-        """Post once; raises DeliveryError when that does not succeed."""
-        body = orjson.dumps(webhook_message(notification, self._config.max_alerts))
-        url = read_secret(self._config.url, self._config.url_file)
-        http = self._config.http_config
-        await post_json(self._client, url, body, http.basic_auth, http.authorization)
+    def requests(self, notification: Notification, expander: Expander) -> Sequence[Request]:
+        """One request."""
+        url = expander.text("url", self.secrets.read(self.config.url, self.config.url_file))
+        self.secrets.add(url)
+        if self.config.payload is None:
+            document = webhook_message(notification, self.config.max_alerts)
+        else:
+            document = rendered("payload", self.config.payload, expander, is_inlined=True)
+        return [Request(url, orjson.dumps(document))]
 
 
 def webhook_message(notification: Notification, max_alerts: int = 0) -> dict[str, Any]:
     """The document for a notification, with no more than ``max_alerts`` alerts unless that is 0."""
     kept = notification.alerts[: max_alerts or None]
     return {
-        # Alertmanager quotes the name as a regular expression, and others' code relies on what it sends.
-        "receiver": _SPECIAL.sub(r"\\\g<0>", notification.receiver),
-        "status": notification.status,
+        "receiver": quoted_receiver(notification.receiver),
+        "status": replace(notification, alerts=kept).status,
         "alerts": [_alert(alert) for alert in kept],
         "groupLabels": dict(notification.group_labels),
         "commonLabels": common_pairs([alert.labels for alert in kept]),
