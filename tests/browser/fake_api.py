@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from tests.browser.fake_alerting import FakeAlerting
+from tests.browser.fake_store import FakeStore
 from tocsin.web.pages import routes
 
 GIB = 1 << 30
@@ -51,7 +53,12 @@ GPUS: dict[str, tuple[dict[str, str], Formula]] = {
 }
 ALERT = {"alertname": "GPUTemperatureHigh", "severity": "critical", "instance": "vm"}
 RUN_ALERT = {"alertname": "LossSpike", "severity": "warning", "run": "digits"}
-RULES = {"GPUTemperatureHigh": "nvidia_gpu_temperature_celsius > 85", "LossSpike": "training_loss > 3"}
+STORE_ALERT = {"alertname": "SamplesRefused", "severity": "warning", "instance": "vm"}
+RULES = {
+    "GPUTemperatureHigh": "nvidia_gpu_temperature_celsius > 85",
+    "LossSpike": "training_loss > 3",
+    "SamplesRefused": "rate(tocsin_storage_rejected_samples_total[5m]) > 0",
+}
 
 
 @dataclass
@@ -99,6 +106,8 @@ class FakeApi:
     runs: dict[str, Run] = field(default_factory=dict)
     firing: list[dict[str, str]] = field(default_factory=lambda: [ALERT])
     machine_since_s: float = 0.0
+    store: FakeStore = field(default_factory=FakeStore)
+    alerting: FakeAlerting = field(default_factory=FakeAlerting)
     fails: Callable[[str], bool] = lambda _: False
     asked: list[str] = field(default_factory=list)
 
@@ -129,8 +138,8 @@ class FakeApi:
                 return _result("matrix", self._over(expr, grid, step))
             case "series":
                 return self._find(expr)
-            case "alerts":
-                return {"alerts": [_alert(labels) for labels in self.firing]}
+            case "status/runtimeinfo":
+                return {"hostname": "vm"}
             case "rules":
                 return {
                     "groups": [{"name": "g", "rules": [_rule(name, query) for name, query in RULES.items()]}]
@@ -139,6 +148,8 @@ class FakeApi:
                 return ["node_load1", "training_loss", "up"]
 
     def _instant(self, expr: str, at_s: float) -> dict[str, object]:
+        if "tocsin_" in expr:
+            return _result(*self.store.instant(expr, at_s))
         if match := re.search(r'run="(\w+)"}\[(\d+)ms\]$', expr):
             run, since = self.runs[match[1]], at_s - float(match[2]) / 1000
             return _result(
@@ -171,6 +182,8 @@ class FakeApi:
     def _over(self, expr: str, grid: list[float], step_s: float) -> list[dict[str, object]]:
         if expr.startswith("ALERTS"):
             return [{"metric": labels, "values": [[t, "1"] for t in grid[-5:]]} for labels in self.firing]
+        if "tocsin_" in expr:
+            return self.store.over(expr, grid)
         if match := re.fullmatch(r'(\w+)_over_time\(training_(\w+){run="(\w+)"}\[\d+s\]\)', expr):
             return _buckets(match[1], self.runs[match[3]].samples(match[2]), match[3], grid, step_s)
         present = [t for t in grid if t >= self.machine_since_s]
@@ -189,6 +202,8 @@ class FakeApi:
         return [answer for part, answer in self.series.items() if part in f"^{expr}"][:1]
 
     def _find(self, selector: str) -> list[dict[str, str]]:
+        if selector.startswith("tocsin_"):
+            return self.store.find()
         if match := re.search(r'run="(\w+)"', selector):
             facts = set(self.runs[match[1]].facts()) - {"steps_per_second"} if "!~" in selector else set()
             wanted = [name for name in self.runs[match[1]].metrics if name not in facts]
@@ -222,12 +237,6 @@ def _buckets(
     return [{"metric": {"run": run}, "values": values}] if values else []
 
 
-def _alert(labels: dict[str, str]) -> dict[str, object]:
-    summary = f"{labels['alertname']} says so"
-    since = "2023-11-14T22:13:20Z"
-    return {"labels": labels, "annotations": {"summary": summary}, "state": "firing", "activeAt": since}
-
-
 def _rule(name: str, query: str) -> dict[str, object]:
     return {"type": "alerting", "name": name, "query": query, "duration": 0, "alerts": []}
 
@@ -246,10 +255,29 @@ def serve(stage: Stage, port: int) -> Iterator[str]:
     async def answer(request: Request) -> Response:
         return stage.api.answer(request.path_params["path"], request.query_params)
 
+    async def storage(_: Request) -> Response:
+        body, status = stage.api.store.answer()
+        return JSONResponse(body, status_code=status)
+
+    async def alerting(request: Request) -> Response:
+        query, content = request.query_params.multi_items(), await request.body()
+        fake, path = stage.api.alerting, request.url.path
+        body, status = fake.answer(request.method, path, query, content, stage.api.firing)
+        return JSONResponse(body, status_code=status)
+
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("ok")
 
-    app = Starlette(routes=[Route("/api/v1/{path:path}", answer), Route("/-/healthy", healthy), *routes()])
+    own = [
+        Route("/api/v1/{path:path}", answer),
+        Route("/api/tocsin/storage", storage),
+        Route("/api/tocsin/alerts", alerting),
+        Route("/api/tocsin/incidents", alerting),
+        Route("/api/tocsin/incidents/{path:path}", alerting, methods=["GET", "POST"]),
+        Route("/api/v2/{path:path}", alerting, methods=["GET", "POST", "DELETE"]),
+        Route("/-/healthy", healthy),
+    ]
+    app = Starlette(routes=[*own, *routes()])
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

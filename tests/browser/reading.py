@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Page
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+SEVERE = {"serious", "critical"}
+
+
+def serious_findings(page: Page) -> list[tuple[str, str]]:
+    """What axe finds serious or critical: the rule and the first element; needs a page without CSP."""
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run()")["violations"]
+    return [(rule["id"], rule["nodes"][0]["html"]) for rule in found if rule["impact"] in SEVERE]
 
 
 def headline(page: Page, panel: str) -> str:
@@ -63,3 +75,35 @@ def column(page: Page, panel: str) -> dict[str, float]:
 def params(page: Page) -> dict[str, str]:
     """The parameters in the address of a page."""
     return page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
+
+
+def expect_params(page: Page, expected: dict[str, str]) -> None:
+    """Wait until the address has these parameters and no other; some change just after what is seen."""
+    page.wait_for_function(
+        """expected => {
+            const params = [...new URLSearchParams(location.search)];
+            return params.length === Object.keys(expected).length
+                && params.every(([name, value]) => expected[name] === value);
+        }""",
+        arg=expected,
+    )
+
+
+def figures(page: Page) -> dict[str, list[str]]:
+    """The figures of the store: name to [value, note]."""
+    boxes = page.locator(".figures > div")
+    boxes.first.wait_for()
+    cells = boxes.evaluate_all(
+        "boxes => boxes.map(box => [...box.children].map(part => part.innerText.trim()))"
+    )
+    return {name: values for name, *values in cells}
+
+
+def table(page: Page, selector: str) -> list[dict[str, str]]:
+    """The rows of a table by its headings."""
+    found = page.locator(selector)
+    found.wait_for()
+    rows = found.locator("tr").evaluate_all(
+        "rows => rows.map(row => [...row.children].map(cell => cell.textContent.trim()))"
+    )
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]

@@ -70,7 +70,7 @@ def test_without_alerts_one_calm_line_says_so(page, api):
     page.goto("/")
     line = page.locator(".alert-line")
     expect(line).to_contain_text("Nothing is firing.")
-    expect(line).to_contain_text("2 rules watch.")
+    expect(line).to_contain_text("3 rules watch.")
     assert page.locator(".badge").count() == 0
 
 

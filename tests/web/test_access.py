@@ -31,3 +31,11 @@ def test_who_may_ask(method, headers, loopback, allowed):
 @pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
 def test_health_is_open_to_everyone(path):
     assert denial("GET", path, {"host": "evil.example"}, listens_on_loopback=True) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"), [("tocsin.example:443", True), ("evil.example", False), ("", False)]
+)
+def test_a_proxy_may_pass_on_the_name_that_people_use(host, allowed):
+    reason = denial("GET", "/", {"host": host}, listens_on_loopback=True, external_name="tocsin.example")
+    assert (reason is None) == allowed

@@ -58,10 +58,18 @@ async def test_everything_that_a_page_names_exists_and_is_kept_for_ever(client):
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-async def test_every_module_is_loaded_ahead(client):
-    named = {url.split("/", 3)[3] for url in static_urls((await client.get("/")).text)}
+async def modules_ahead(client, path):
+    names = {url.split("/", 3)[3] for url in static_urls((await client.get(path)).text)}
+    return {name for name in names if name.startswith("js/")}
+
+
+async def test_every_module_is_loaded_ahead_by_the_pages_that_need_it(client):
+    named = {dashboard.name: await modules_ahead(client, dashboard.path) for dashboard in DASHBOARDS}
     modules = {path.relative_to(STATIC_DIR).as_posix() for path in (STATIC_DIR / "js").rglob("*.js")}
-    assert modules <= named
+    assert set.union(*named.values()) == modules
+    for name, found in named.items():
+        assert {module for module in found if "/pages/" in module} == {f"js/pages/{name}.js"}
+    assert "js/silenceform.js" in named["alerts"] - named["training"]
 
 
 async def test_a_file_without_version_is_revalidated(client):
@@ -98,7 +106,7 @@ async def test_an_unknown_dashboard_is_one_sentence(client):
     assert response.json() == {
         "status": "error",
         "errorType": "not_found",
-        "error": 'no dashboard is named "weather" (there are overview, training)',
+        "error": 'no dashboard is named "weather" (there are overview, training, storage, alerts, incidents)',
     }
 
 

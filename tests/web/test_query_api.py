@@ -4,8 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
 
+from tests.promql.expressions import SCRAPE_MS, SCRAPES, START_MS, expressions, samples
+from tests.promql.stores import filled
+from tocsin.errors import QueryError
 from tocsin.model import Labels
+from tocsin.promql import Engine
 from tocsin.promql.ast import ValueType
 from tocsin.promql.result import Result
 from tocsin.web.query_api import result_data
@@ -41,3 +46,19 @@ def test_a_matrix_has_the_points_that_are_present(limit, has_own_times, present)
         for labels, texts, row in zip(LABELS, TEXTS, mask, strict=True)
     ]
     assert matrix_of(Result(ValueType.MATRIX, LABELS, times_ms, VALUES, present), limit) == expected[:limit]
+
+
+@given(query=expressions)
+def test_every_answer_can_be_written(query: str) -> None:
+    engine = Engine(filled("shared", samples()))
+    try:
+        result = engine.range(query, START_MS - 60_000, START_MS + SCRAPES * SCRAPE_MS, 172_000)
+    except QueryError:
+        return
+    assert len(matrix_of(result)) <= len(result.labels)
+
+
+def test_a_filter_that_nothing_passes_where_series_begin_together() -> None:
+    engine = Engine(filled("shared", samples()))
+    result = engine.range('{__name__=~".+"} > 1e300', START_MS - 600_000, START_MS + 60_000, 15_000)
+    assert matrix_of(result) == []

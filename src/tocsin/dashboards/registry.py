@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tocsin.dashboards import overview, training
+from tocsin.dashboards import alerts, incidents, overview, storage, training
 from tocsin.dashboards.model import Dashboard
 
 DASHBOARDS: Final[tuple[Dashboard, ...]] = (
     overview.DASHBOARD,
     training.DASHBOARD,
+    storage.DASHBOARD,
+    alerts.DASHBOARD,
+    incidents.DASHBOARD,
 )
 
 

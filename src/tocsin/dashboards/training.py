@@ -10,7 +10,9 @@ _RUN: Final = 'run="$run"'
 
 # Names with a colon are recorded by rules, and what the page says in words is not drawn again.
 _VALUES: Final = "training_[a-zA-Z0-9_]+"
-_FACTS: Final = "training_(status|step|total_steps|start_time_seconds|steps_dropped_total)"
+_FACTS: Final = (
+    "training_(status|step|total_steps|start_time_seconds|steps_dropped_total|health_events_total)"
+)
 
 _LOSS: Final = Panel(
     name="loss",

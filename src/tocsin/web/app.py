@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,8 +11,13 @@ from starlette.types import ASGIApp
 
 from tocsin.errors import TocsinError
 from tocsin.web import pages
+from tocsin.web.acknowledge_page import AcknowledgePage
+from tocsin.web.alert_states_api import AlertStatesApi
+from tocsin.web.alerts_v2_api import AlertsV2Api
+from tocsin.web.drills_api import DrillsApi
 from tocsin.web.federate_api import FederateApi
 from tocsin.web.gate import Gate
+from tocsin.web.incidents_api import IncidentsApi
 from tocsin.web.ingest_api import IngestApi
 from tocsin.web.language_api import LanguageApi
 from tocsin.web.otlp_api import OtlpApi
@@ -33,11 +39,16 @@ APIS: Final = (
     OtlpApi,
     StatusApi,
     StorageApi,
+    AlertsV2Api,
+    AlertStatesApi,
+    IncidentsApi,
+    DrillsApi,
+    AcknowledgePage,
 )
 
 
-def create_app(services: Services, *, listens_on_loopback: bool) -> ASGIApp:
-    """The application over some services."""
+def create_app(services: Services, *, listens_on_loopback: bool, external_url: str = "") -> ASGIApp:
+    """The application over some services; it answers to the name in ``external_url`` in any case."""
     routes = [route for api in APIS for route in api(services).routes()]
     app = Starlette(
         routes=[*routes, *pages.routes()],
@@ -47,4 +58,5 @@ def create_app(services: Services, *, listens_on_loopback: bool) -> ASGIApp:
             Exception: on_unexpected_error,
         },
     )
-    return Gate(app, listens_on_loopback=listens_on_loopback)
+    external_name = urlsplit(external_url).hostname or ""
+    return Gate(app, listens_on_loopback=listens_on_loopback, external_name=external_name)

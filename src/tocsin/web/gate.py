@@ -18,9 +18,15 @@ class Gate:
     """ASGI middleware that refuses before anything is read, or as soon as too much was."""
 
     def __init__(
-        self, app: ASGIApp, *, listens_on_loopback: bool, max_body_bytes: int = MAX_BODY_BYTES
+        self,
+        app: ASGIApp,
+        *,
+        listens_on_loopback: bool,
+        external_name: str = "",
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._app = app
+        self._external_name = external_name
         self._listens_on_loopback = listens_on_loopback
         self._max_body_bytes = max_body_bytes
 
@@ -31,7 +37,11 @@ class Gate:
             return
         headers = Headers(scope=scope)
         reason = denial(
-            scope["method"], scope["path"], headers, listens_on_loopback=self._listens_on_loopback
+            scope["method"],
+            scope["path"],
+            headers,
+            listens_on_loopback=self._listens_on_loopback,
+            external_name=self._external_name,
         )
         if reason is not None:
             await failure(403, "forbidden", reason)(scope, receive, send)

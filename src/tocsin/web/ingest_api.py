@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from tocsin.errors import SeriesLimitError, TocsinError
+from tocsin.errors import SamplesRefusedError, TocsinError
 from tocsin.receive import (
     MESSAGE_V1,
     MESSAGE_V2,
@@ -77,7 +77,7 @@ class IngestApi:
         except TocsinError as error:
             answer = await on_tocsin_error(request, error)
             # How much is stored when the store is full of series is not known; then nothing is claimed.
-            answer.headers.update({} if isinstance(error, SeriesLimitError) else _written(0))
+            answer.headers.update({} if isinstance(error, SamplesRefusedError) else _written(0))
             return answer
         written = _written(len(received.batch))
         if isinstance(received, ReceivedInPart) and received.fault:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -22,9 +23,11 @@ from starlette.types import Scope
 from tocsin._version import __version__
 from tocsin.dashboards import DASHBOARDS, Dashboard, find_dashboard
 
-STATIC_DIR: Final = Path(__file__).parent / "static"
+STATIC_DIR: Final = Path(__file__).resolve().parent / "static"
 
-_SECURITY_HEADERS: Final = {
+_IMPORT: Final = re.compile(r"""\bfrom "(\.[^"]+\.js)";""")
+
+SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -48,7 +51,7 @@ def routes() -> list[BaseRoute]:
 async def _page(request: Request) -> Response:
     path = request.url.path
     dashboard = next(dashboard for dashboard in DASHBOARDS if dashboard.path == path)
-    return HTMLResponse(_shell(dashboard), headers={**_SECURITY_HEADERS, "Cache-Control": "no-cache"})
+    return HTMLResponse(_shell(dashboard), headers={**SECURITY_HEADERS, "Cache-Control": "no-cache"})
 
 
 async def _list_dashboards(_request: Request) -> Response:
@@ -68,7 +71,9 @@ async def _show_dashboard(request: Request) -> Response:
 def _shell(dashboard: Dashboard) -> str:
     """The HTML of a page; its data block cannot end early because ``<`` is escaped."""
     boot = {"version": __version__, "dashboards": [each.to_json() for each in DASHBOARDS]}
-    modules = sorted(path.relative_to(STATIC_DIR).as_posix() for path in (STATIC_DIR / "js").rglob("*.js"))
+    scripts = STATIC_DIR / "js"
+    found = _imported(scripts / "app.js") | _imported(scripts / "pages" / f"{dashboard.name}.js")
+    modules = sorted(path.relative_to(STATIC_DIR).as_posix() for path in found)
     base = f"/static/{_static_version()}"
     return Template((STATIC_DIR / "shell.html").read_text(encoding="utf-8")).substitute(
         title=f"{dashboard.title} · tocsin",
@@ -77,6 +82,19 @@ def _shell(dashboard: Dashboard) -> str:
         preload="\n".join(f'<link rel="modulepreload" href="{base}/{module}">' for module in modules),
         boot=json.dumps(boot, separators=(",", ":")).replace("<", "\\u003c"),
     )
+
+
+def _imported(module: Path) -> set[Path]:
+    """A module and all that it imports before it runs; pages are imported later, when they are shown."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            names = _IMPORT.findall(path.read_text(encoding="utf-8"))
+            waiting += [(path.parent / name).resolve() for name in names if "/vendor/" not in name]
+    return found
 
 
 @cache
@@ -96,7 +114,7 @@ class _VersionedFiles(StaticFiles):
         first, _, rest = path.partition("/")
         is_current = first == _static_version()
         response = await super().get_response(rest if is_current else path, scope)
-        response.headers.update(_SECURITY_HEADERS)
+        response.headers.update(SECURITY_HEADERS)
         response.headers["Cache-Control"] = (
             "public, max-age=31536000, immutable" if is_current else "no-cache"
         )

@@ -99,7 +99,8 @@ def point_lists(times_ms: Ints, values: Floats, present: Mask | None = None) -> 
     rows, columns = values.shape
     if not rows or not columns:
         return [b"[]"] * rows
-    is_whole = (values == np.rint(values)).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        is_whole = (values == np.rint(values)).all(axis=1)
     if is_whole.any() and not is_whole.all():
         return _merged(is_whole, times_ms, values, present)
     times = _time_cells(times_ms)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from tocsin.errors import ParseError, SeriesLimitError
+from tocsin.errors import ParseError, SamplesRefusedError
 from tocsin.model import parse_duration_ms
 from tocsin.receive import Group, decode_push
 from tocsin.web.responses import failure, success
@@ -53,7 +53,7 @@ class PushApi:
         try:
             push = await asyncio.to_thread(decode_push, body, media_type, encoding, grouping)
             await self._pushed.push(grouping, push, ttl_ms, replace_all=request.method == "PUT")
-        except (ParseError, SeriesLimitError):
+        except (ParseError, SamplesRefusedError):
             await self._pushed.note_failure(grouping, ttl_ms)
             raise
         return Response(status_code=200)

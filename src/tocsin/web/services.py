@@ -8,13 +8,18 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
+from tocsin.alerts.desk import AlertDesk
+from tocsin.alerts.drills import DrillDesk
+from tocsin.alerts.incidents import IncidentBook
+from tocsin.config.alertmanager import AlertmanagerConfig
 from tocsin.config.settings import Settings
 from tocsin.model import Clock
+from tocsin.notify import AlertmanagerForwarder
 from tocsin.promql.remote import QueryEngine
 from tocsin.receive import PushedGroups
 from tocsin.rules import RuleManager
 from tocsin.scrape import ScrapeManager
-from tocsin.storage import Storage, StorageUsage
+from tocsin.storage import DuckDBStorage, Storage
 from tocsin.web.query_pool import QueryPool
 
 
@@ -49,8 +54,9 @@ class Services:
     """What the HTTP layer needs of the rest of tocsin.
 
     ``metrics`` gives the text of ``/metrics``; ``dropped_samples`` counts, by reason, what arrived
-    and could not be taken; ``settings`` are those that the process started with; ``storage_usage``
-    is None where samples are kept elsewhere.
+    and could not be taken; ``settings`` are those that the process started with; ``embedded``
+    is the store behind ``storage``, or None where samples are kept elsewhere; ``alertmanager`` gives the
+    routes and receivers in force, and ``forwarder`` what sends to Alertmanagers elsewhere.
     """
 
     storage: Storage
@@ -60,9 +66,14 @@ class Services:
     settings: Settings
     started_ms: int
     rules: RuleManager
+    desk: AlertDesk
+    incidents: IncidentBook
+    drills: DrillDesk
+    alertmanager: Callable[[], AlertmanagerConfig]
+    forwarder: Callable[[], AlertmanagerForwarder]
     scraping: ScrapeManager
     pushed: PushedGroups
     metrics: Callable[[], bytes]
     dropped_samples: Counter
     reloading: Reloading
-    storage_usage: Callable[[], StorageUsage] | None
+    embedded: DuckDBStorage | None

@@ -15,10 +15,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tocsin import __version__
+from tocsin.config.selectors import parse_selector
 from tocsin.errors import TocsinError, UsageError
 from tocsin.model import Labels, format_duration_ms
 from tocsin.model.timestamps import format_timestamp_ms
 from tocsin.rules import describe_alerts, describe_groups
+from tocsin.rules.api import Page
 from tocsin.web.parameters import Parameters
 from tocsin.web.responses import success
 from tocsin.web.services import Services
@@ -44,6 +46,7 @@ class StatusApi:
             Route("/metrics", self.metrics),
             Route("/api/v1/rules", self.rules),
             Route("/api/v1/alerts", self.alerts),
+            Route("/api/v1/alertmanagers", self.alertmanagers),
             Route("/api/v1/targets", self.targets),
             Route("/api/v1/status/buildinfo", self.build_info),
             Route("/api/v1/status/runtimeinfo", self.runtime_info),
@@ -73,22 +76,37 @@ class StatusApi:
         return Response(self._services.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def rules(self, request: Request) -> Response:
-        """Rules and their state: all, or those of a type, names, groups or files."""
+        """Rules and their state: all, or those of a type, names, groups, files or labels; page by page."""
         parameters = await Parameters.of(request)
-        return success(
-            describe_groups(
-                self._services.rules.groups,
-                kind=_rule_kind(parameters.optional("type")),
-                rule_names=parameters.texts("rule_name"),
-                group_names=parameters.texts("rule_group"),
-                files=parameters.texts("file"),
-                with_alerts=parameters.optional("exclude_alerts") != "true",
+        try:
+            return success(
+                describe_groups(
+                    self._services.rules.groups,
+                    kind=_rule_kind(parameters.optional("type")),
+                    rule_names=parameters.texts("rule_name"),
+                    group_names=parameters.texts("rule_group"),
+                    files=parameters.texts("file"),
+                    selectors=[parse_selector(text) for text in parameters.texts("match")],
+                    with_alerts=parameters.optional("exclude_alerts") != "true",
+                    page=_page(parameters),
+                )
             )
-        )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     async def alerts(self, _request: Request) -> Response:
         """All alerts that are pending or firing."""
         return success(describe_alerts(self._services.rules.groups))
+
+    async def alertmanagers(self, _request: Request) -> Response:
+        """Alertmanagers elsewhere that get our alerts, and those that relabelling has dropped."""
+        forwarder = self._services.forwarder()
+        return success(
+            {
+                "activeAlertmanagers": [{"url": url} for url in forwarder.active],
+                "droppedAlertmanagers": [{"url": address} for address in forwarder.dropped],
+            }
+        )
 
     async def targets(self, _request: Request) -> Response:
         """All scrape targets and their state."""
@@ -168,6 +186,17 @@ def series_statistics(series: Sequence[Labels], limit: int) -> dict[str, Any]:
 
 def _ranking(counts: Counter[str], limit: int) -> list[dict[str, Any]]:
     return [{"name": name, "value": count} for name, count in counts.most_common(limit)]
+
+
+def _page(parameters: Parameters) -> Page | None:
+    limit, token = parameters.count("group_limit"), parameters.optional("group_next_token")
+    if limit is None:
+        if token is not None:
+            raise UsageError("group_limit needs to be present along with group_next_token")
+        return None
+    if limit == 0:
+        raise UsageError('invalid parameter "group_limit": it must be greater than 0')
+    return Page(limit, token or "")
 
 
 def _rule_kind(kind: str | None) -> str | None:

@@ -1,24 +1,39 @@
 /** Alerts: which fire now, when they fired in the time shown, and which charts they concern. */
 
 import { html, useState } from "./preact.js";
-import { alertingRules, alerts, queryRange } from "./api.js";
+import { alertingRules, queryRange } from "./api.js";
+import { alertStates } from "./desk.js";
 import { Icon } from "./icons.js";
+import { labelsText } from "./matchers.js";
 import { metricsIn } from "./promql.js";
 import { gridOf } from "./series.js";
 import { formatClock, formatDuration, formatMoment } from "./time.js";
+import { linkTo } from "./url.js";
 
-const RANK = { critical: 0, page: 0, error: 0, warning: 1, info: 2 };
+const RANK = { critical: 0, page: 0, error: 0, high: 0, warning: 1, medium: 1, info: 2, low: 2 };
+const NO_SEVERITY = "none";
 const MOST_SHOWN = 5;
+const OF_STORAGE = /^tocsin_(storage|remote_write)_/;
 const HIDDEN_LABELS = new Set(["alertname", "severity"]);
 
 /**
  * @typedef {object} Alert
+ * @property {string} key its labels, which no other alert has
  * @property {string} name
  * @property {"critical"|"warning"|"info"} severity
- * @property {string} state firing or pending
+ * @property {string} word the severity as its rule has it
+ * @property {boolean} isProblem false of alerts that always fire to show that alerting works
+ * @property {string} state firing, pending, silenced, inhibited or muted
+ * @property {string} why it is in this state
  * @property {number} sinceMs
  * @property {string} summary
  * @property {Record<string, string>} labels
+ * @property {Record<string, string>} annotations
+ * @property {object|null} rule null where it came from outside
+ * @property {string[]} receivers
+ * @property {string[]} silencedBy
+ * @property {boolean} isFlapping
+ * @property {number|null} incident
  *
  * @typedef {object} Firing a time during which an alert fired
  * @property {string} name
@@ -30,15 +45,15 @@ const HIDDEN_LABELS = new Set(["alertname", "severity"]);
  */
 
 /**
- * The alerts of this moment and the rules behind them.
+ * The alerts of this moment and the rules behind them. Firing and pending are those that are problems.
  * @param {AbortSignal} signal
- * @returns {Promise<{firing: Alert[], pending: Alert[], rules: object[]}>}
+ * @returns {Promise<{all: Alert[], firing: Alert[], pending: Alert[], rules: object[]}>}
  */
 export async function readAlerts(signal) {
-  const [active, rules] = await Promise.all([alerts(signal), alertingRules(signal)]);
-  const all = active.map(readAlert).sort((a, b) => RANK[a.severity] - RANK[b.severity] || a.sinceMs - b.sinceMs);
-  const inState = (state) => all.filter((alert) => alert.state === state);
-  return { firing: inState("firing"), pending: inState("pending"), rules };
+  const [states, rules] = await Promise.all([alertStates(signal), alertingRules(signal)]);
+  const all = states.map(readAlert).sort((a, b) => RANK[a.severity] - RANK[b.severity] || a.sinceMs - b.sinceMs);
+  const inState = (state) => all.filter((alert) => alert.isProblem && alert.state === state);
+  return { all, firing: inState("firing"), pending: inState("pending"), rules };
 }
 
 /**
@@ -72,19 +87,29 @@ export function firingTimes(past, alerts, endMs) {
 }
 
 /** @param {string|undefined} text of the label @returns {"critical"|"warning"|"info"} */
-function severityOf(text) {
-  const rank = RANK[(text ?? "warning").toLowerCase()] ?? 1;
+export function severityOf(text) {
+  const rank = RANK[(text || "warning").toLowerCase()] ?? 1;
   return ["critical", "warning", "info"][rank];
 }
 
-function readAlert({ labels, annotations = {}, state, activeAt }) {
+function readAlert({ labels, annotations, state, why, since, rule, receivers, silencedBy, flapping, incident }) {
   return {
-    name: labels.alertname,
+    key: labelsText(labels),
+    name: labels.alertname ?? "without a name",
     severity: severityOf(labels.severity),
+    word: labels.severity || "warning",
+    isProblem: labels.severity !== NO_SEVERITY,
     state,
-    sinceMs: Date.parse(activeAt),
+    why,
+    sinceMs: since * 1000,
     summary: annotations.summary ?? annotations.description ?? "",
     labels,
+    annotations,
+    rule,
+    receivers,
+    silencedBy,
+    isFlapping: flapping,
+    incident,
   };
 }
 
@@ -164,6 +189,19 @@ export function AlertList({ resource, now, isQuiet = false }) {
     }`;
 }
 
+/**
+ * The page that an alert belongs to: of a run Training, of a rule over tocsin's own storage Storage, else Overview.
+ * @param {{name: string, labels: Record<string, string>}} alert
+ * @param {object[]} rules
+ * @returns {"overview"|"training"|"storage"}
+ */
+export function homeOf({ name, labels }, rules) {
+  if (labels.run !== undefined) return "training";
+  const rule = rules.find((each) => each.name === name);
+  const isOfStorage = [...metricsIn(rule?.query ?? "")].some((metric) => OF_STORAGE.test(metric));
+  return isOfStorage ? "storage" : "overview";
+}
+
 /** Says that charts lack their marks. @param {{error: Error|null}} props */
 export function MarksProblem({ error }) {
   return error && html`<p class="alert-line is-warning">When alerts fired could not be read: ${error.message}</p>`;
@@ -173,7 +211,7 @@ function AlertItem({ alert, now }) {
   const labels = Object.entries(alert.labels).filter(([name]) => !HIDDEN_LABELS.has(name));
   return html`<li class="alert is-${alert.severity}">
     <span class="severity"><${Icon} name=${alert.severity} /> ${alert.severity}</span>
-    <strong>${alert.name}</strong>
+    <strong><a ...${linkTo("/alerts", { alert: alert.key })}>${alert.name}</a></strong>
     <span class="summary">${alert.summary}</span>
     <time datetime=${new Date(alert.sinceMs).toISOString()} title=${formatMoment(alert.sinceMs)}>
       for ${formatDuration(Math.max(0, now - alert.sinceMs))}</time>

@@ -1,9 +1,15 @@
-/** The Prometheus HTTP API that tocsin serves: the only source of data for pages. */
+/** The HTTP API that tocsin serves: the only source of data for pages. */
 
 import { report } from "./connection.js";
 
 /** An answer that is an error; its message is the server's own sentence. */
-export class ApiError extends Error {}
+export class ApiError extends Error {
+  /** @param {string} sentence @param {number} status of HTTP */
+  constructor(sentence, status) {
+    super(sentence);
+    this.status = status;
+  }
+}
 
 /** No answer at all. */
 export class DisconnectedError extends Error {
@@ -24,13 +30,34 @@ let pending = 0;
 /** @returns {boolean} whether requests are on their way */
 export const isBusy = () => pending > 0;
 
-async function get(path, params, signal) {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(params)) search.append(name, String(value));
-  const url = search.size ? `${path}?${search}` : path;
+/**
+ * Read something.
+ * @param {string} path
+ * @param {Record<string, string|number>|[string, string][]} params of the URL; pairs where a name stands several times
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<unknown>}
+ */
+export function get(path, params, signal) {
+  const search = new URLSearchParams(params).toString();
+  return ask(search ? `${path}?${search}` : path, { signal });
+}
+
+/**
+ * Change something.
+ * @param {"POST"|"DELETE"} method
+ * @param {string} path
+ * @param {object} [content]
+ * @returns {Promise<unknown>}
+ */
+export function send(method, path, content) {
+  const body = content && { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
+  return ask(path, { method, ...body });
+}
+
+async function ask(url, options) {
   pending += 1;
   try {
-    const response = await fetch(url, { signal, cache: "no-store" });
+    const response = await fetch(url, { cache: "no-store", ...options });
     report(true);
     return await unwrap(response);
   } catch (error) {
@@ -42,15 +69,23 @@ async function get(path, params, signal) {
   }
 }
 
+/** Prometheus wraps what it answers; Alertmanager does not, and writes an error as a JSON string or with a message. */
 async function unwrap(response) {
   const text = await response.text();
+  const body = parse(text);
+  if (body?.status === "success") return body.data;
+  if (response.ok && body !== undefined && body?.status !== "error") return body;
+  const plain = `HTTP ${response.status}: ${text.slice(0, 200) || response.statusText}`;
+  const sentence = typeof body === "string" ? body : (body?.error ?? body?.message ?? plain);
+  throw new ApiError(sentence, response.status);
+}
+
+/** What JSON says; null when nothing stands there, undefined when it is none. */
+function parse(text) {
   try {
-    const body = JSON.parse(text);
-    if (body.status === "success") return body.data;
-    throw new ApiError(body.error ?? `HTTP ${response.status}`);
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw new ApiError(`HTTP ${response.status}: ${text.slice(0, 200) || response.statusText}`);
+    return text === "" ? null : JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -89,11 +124,6 @@ export function findSeries(selector, range, signal) {
   return get("/api/v1/series", params, signal);
 }
 
-/** @param {AbortSignal} [signal] @returns {Promise<object[]>} pending and firing alerts */
-export async function alerts(signal) {
-  return (await get("/api/v1/alerts", {}, signal)).alerts;
-}
-
 /** @param {AbortSignal} [signal] @returns {Promise<object[]>} alerting rules */
 export async function alertingRules(signal) {
   const { groups } = await get("/api/v1/rules", { type: "alert" }, signal);
@@ -103,4 +133,14 @@ export async function alertingRules(signal) {
 /** @param {AbortSignal} [signal] @returns {Promise<string[]>} */
 export function metricNames(signal) {
   return get("/api/v1/label/__name__/values", {}, signal);
+}
+
+/** @param {AbortSignal} [signal] @returns {Promise<object>} the figures of the embedded store; 404 without one */
+export function storageUsage(signal) {
+  return get("/api/tocsin/storage", {}, signal);
+}
+
+/** @param {AbortSignal} [signal] @returns {Promise<string>} the instance that this server measures itself as */
+export async function hostname(signal) {
+  return (await get("/api/v1/status/runtimeinfo", {}, signal)).hostname;
 }

@@ -1,18 +1,18 @@
 /** The application: where we are, what time it is, which alerts fire; the pages draw the rest. */
 
 import { html, render, useCallback, useEffect, useMemo, useState } from "./preact.js";
-import { readAlerts } from "./alerts.js";
+import { homeOf, readAlerts } from "./alerts.js";
 import { DEFAULT_REFRESH, useClock } from "./clock.js";
+import { incidents as readIncidents } from "./desk.js";
+import { Failed } from "./empty.js";
 import { DisconnectedBar, Rail } from "./frame.js";
 import { Help } from "./help.js";
 import { useKeys } from "./keys.js";
-import { Overview } from "./pages/overview.js";
-import { Training } from "./pages/training.js";
+import { loadPage, usePage } from "./loading.js";
 import { Palette } from "./palette.js";
 import { useResource } from "./resource.js";
 import { change, go, usePlace } from "./url.js";
 
-const PAGES = { overview: Overview, training: Training };
 const boot = JSON.parse(document.getElementById("boot").textContent);
 
 /**
@@ -25,13 +25,16 @@ const boot = JSON.parse(document.getElementById("boot").textContent);
  * @property {object} view what all charts share
  */
 
+const dashboardAt = (path) => boot.dashboards.find((each) => each.path === path) ?? boot.dashboards[0];
+
 function Root() {
   const { path, params } = usePlace();
-  const dashboard = boot.dashboards.find((each) => each.path === path) ?? boot.dashboards[0];
+  const dashboard = dashboardAt(path);
   const refresh = params.refresh ?? DEFAULT_REFRESH;
   const [now, renew] = useClock(refresh);
   const [open, setOpen] = useState(null);
   const alerts = useResource(readAlerts, "alerts", [now]);
+  const incidents = useResource(readOpen, "incidents", [now]);
   const close = useCallback(() => setOpen(null), []);
   const bindings = useMemo(() => bindingsOf(renew, setOpen), [renew]);
   useKeys(bindings);
@@ -43,23 +46,39 @@ function Root() {
   const only = params.only ?? null;
   const onIsolate = (name) => change({ only: name === only ? null : name });
   const app = { dashboard, params, now, alerts, bar, view: { only, onIsolate, onRetry: renew } };
-  const Page = PAGES[dashboard.name];
+  const { Page, error } = usePage(dashboard.name, now);
   return html`
     <${DisconnectedBar} />
     <div class="frame">
-      <${Rail} dashboards=${boot.dashboards} path=${path} params=${params} counts=${countsOf(alerts.data)} />
-      <div class="page" data-page=${dashboard.name}><${Page} app=${app} /></div>
+      <${Rail} dashboards=${boot.dashboards} path=${path} counts=${countsOf(alerts.data, incidents.data)} />
+      <div class="page" data-page=${dashboard.name}>${Page && html`<${Page} app=${app} />`}
+        ${error && html`<main><${Failed} what="The page ${dashboard.title}" error=${error} onRetry=${renew} /></main>`}</div>
     </div>
     <div id="toast" role="status" aria-live="polite"></div>
     ${open === "help" && html`<${Help} dashboards=${boot.dashboards} onClose=${close} />`}
-    ${open === "palette" && html`<${Palette} commands=${commandsOf(dashboard, alerts.data, bindings)} onClose=${close} />`}`;
+    ${
+      open === "palette" &&
+      html`<${Palette} commands=${commandsOf(dashboard, alerts.data, incidents.data, bindings)} onClose=${close} />`
+    }`;
 }
 
-/** How many alerts fire behind each page: those of runs belong to Training. */
-function countsOf(alerts) {
-  const firing = alerts?.firing ?? [];
-  const training = firing.filter(({ labels }) => labels.run !== undefined).length;
-  return { training, overview: firing.length - training };
+/** Incidents that nobody has acknowledged. */
+const readOpen = (signal) => readIncidents(["open"], signal);
+
+/** How many alerts fire behind each page, and how many incidents are open. */
+function countsOf(alerts, incidents) {
+  const counts = { alerts: alerts?.firing.length, incidents: incidents?.length };
+  for (const alert of alerts?.firing ?? []) {
+    const home = homeOf(alert, alerts.rules);
+    counts[home] = (counts[home] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Go to the page that an alert belongs to. */
+function goHome(alert, rules) {
+  const home = homeOf(alert, rules);
+  go(boot.dashboards.find(({ name }) => name === home).path, { run: alert.labels.run });
 }
 
 const click = (id) => () => document.getElementById(id)?.click();
@@ -75,18 +94,24 @@ function bindingsOf(renew, setOpen) {
   };
 }
 
-function commandsOf(dashboard, alerts, bindings) {
+function commandsOf(dashboard, alerts, incidents, bindings) {
   const pages = boot.dashboards.map(({ title, name, path }) => ({
     kind: "page",
     text: title,
     hint: `g ${name[0]}`,
     run: () => go(path),
   }));
-  const firing = (alerts?.firing ?? []).map(({ name, labels, summary }) => ({
+  const firing = (alerts?.firing ?? []).map((alert) => ({
     kind: "alert",
-    text: name,
-    hint: summary,
-    run: () => (labels.run ? go("/training", { run: labels.run }) : go("/")),
+    text: alert.name,
+    hint: alert.summary,
+    run: () => goHome(alert, alerts.rules),
+  }));
+  const open = (incidents ?? []).map(({ id, title }) => ({
+    kind: "incident",
+    text: `#${id} ${title}`,
+    hint: "open",
+    run: () => go("/incidents", { id }),
   }));
   const panels = [...document.querySelectorAll("[data-panel]")].map((panel) => ({
     kind: "panel",
@@ -95,12 +120,13 @@ function commandsOf(dashboard, alerts, bindings) {
     run: () => panel.focus(),
   }));
   const actions = [
+    { kind: "action", text: "Silence …", hint: "new silence", run: () => go("/alerts", { silence: "new" }) },
     { kind: "action", text: "Choose time range", hint: "t", run: () => setTimeout(bindings.t) },
     { kind: "action", text: "Refresh now", hint: "r", run: bindings.r },
     { kind: "action", text: "Change theme", hint: "", run: click("theme") },
     { kind: "action", text: "Keys", hint: "?", run: () => setTimeout(bindings["?"]) },
   ];
-  return [...pages, ...firing, ...panels, ...actions];
+  return [...pages, ...firing, ...open, ...panels, ...actions];
 }
 
 /** Draw anew when the theme changes, because charts take their colours from it. */
@@ -113,4 +139,7 @@ function useTheme() {
   }, []);
 }
 
+await loadPage(dashboardAt(location.pathname).name).catch(() => {
+  // The page says so itself, and tries again.
+});
 render(html`<${Root} />`, document.getElementById("app"));

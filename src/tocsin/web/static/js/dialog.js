@@ -6,16 +6,17 @@ import { html, useLayoutEffect, useRef } from "./preact.js";
  * @param {object} props
  * @param {string} props.label
  * @param {string} props.className
+ * @param {boolean} [props.isForm] a click beside it closes nothing, so that nothing typed is lost
  * @param {() => void} props.onClose
  */
-export function Dialog({ label, className, onClose, children }) {
+export function Dialog({ label, className, isForm = false, onClose, children }) {
   const dialog = useRef(null);
   useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current.showModal();
     return () => before?.focus?.();
   }, []);
-  const onClick = (event) => event.target === dialog.current && onClose();
+  const onClick = (event) => !isForm && event.target === dialog.current && onClose();
   return html`<dialog ref=${dialog} class=${className} aria-label=${label} onClose=${onClose} onClick=${onClick}>
     <div class="dialog-body">${children}</div></dialog>`;
 }

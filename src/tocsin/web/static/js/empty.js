@@ -10,12 +10,14 @@ import { Icon, IconButton } from "./icons.js";
  * @param {string[]} props.lines what to paste
  */
 export function Empty({ sentence, lines }) {
+  return html`<div class="empty-page"><p>${sentence}</p><${Paste} lines=${lines} /></div>`;
+}
+
+/** Lines to paste, with a button that copies them. @param {{lines: string[]}} props */
+export function Paste({ lines }) {
   const text = lines.join("\n");
-  return html`<div class="empty-page">
-    <p>${sentence}</p>
-    <div class="paste"><pre tabindex="0"><code>${text}</code></pre>
-      <${IconButton} name="copy" label="Copy these lines" onClick=${() => copyText(text, "Lines")} /></div>
-  </div>`;
+  return html`<div class="paste"><pre tabindex="0"><code>${text}</code></pre>
+    <${IconButton} name="copy" label="Copy these lines" onClick=${() => copyText(text, "Lines")} /></div>`;
 }
 
 /**

@@ -6,29 +6,22 @@ import { notify } from "./copy.js";
 import { Icon, IconButton } from "./icons.js";
 import { formatClock } from "./time.js";
 import { RefreshPicker, TimePicker } from "./timepicker.js";
-import { address, go } from "./url.js";
+import { linkTo } from "./url.js";
 
 /**
- * The rail with the pages that exist and the number of alerts behind each.
- * @param {{dashboards: object[], path: string, params: Record<string, string>, counts: Record<string, number>}} props
+ * The rail with the pages that exist and the number of things wrong behind each.
+ * @param {{dashboards: object[], path: string, counts: Record<string, number>}} props
  */
-export function Rail({ dashboards, path, params, counts }) {
-  const { range, from, to, refresh } = params;
+export function Rail({ dashboards, path, counts }) {
   return html`<nav class="rail" aria-label="Pages">
     <span class="logo" aria-hidden="true"><${Bell} /></span>
     ${dashboards.map(
-      ({ name, title, path: target }) => html`<a key=${name} href=${address(target, { range, from, to, refresh })}
-      aria-current=${path === target ? "page" : undefined} onClick=${(event) => follow(event, target)}>
+      ({ name, title, path: target }) => html`<a key=${name} ...${linkTo(target)}
+      aria-current=${path === target ? "page" : undefined}>
       <${Icon} name=${name} /><span>${title}</span>
-      ${counts[name] > 0 && html`<b class="badge" aria-label="${counts[name]} firing">${counts[name]}</b>`}</a>`,
+      ${counts[name] > 0 && html`<b class="badge" aria-label="${counts[name]} ${name === "incidents" ? "open" : "firing"}">${counts[name]}</b>`}</a>`,
     )}
   </nav>`;
-}
-
-function follow(event, target) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-  event.preventDefault();
-  go(target);
 }
 
 const Bell = () =>

@@ -1,6 +1,6 @@
 /** Keyboard: single letters, `g` and a letter for pages, Ctrl-K or ⌘K for the palette. */
 
-import { useEffect } from "./preact.js";
+import { useLayoutEffect } from "./preact.js";
 
 const GO_MS = 1500;
 const TYPING = "input:not([type=range]), textarea, select, [contenteditable]";
@@ -9,7 +9,8 @@ const TYPING = "input:not([type=range]), textarea, select, [contenteditable]";
  * @param {Record<string, () => void>} bindings by key; those of pages are written "g o"
  */
 export function useKeys(bindings) {
-  useEffect(() => {
+  // Before the first picture is painted, so that no key is lost that is pressed as soon as it is there.
+  useLayoutEffect(() => {
     let goUntil = 0;
     const onKey = (event) => {
       const isPaletteKey = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";

@@ -1,4 +1,4 @@
-/** The command palette: pages, runs, metrics, alerts and actions, found by typing. */
+/** The command palette: pages, runs, metrics, alerts, incidents and actions, found by typing. */
 
 import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
 import { metricNames, query } from "./api.js";
@@ -10,7 +10,7 @@ const MOST_SHOWN = 40;
 
 /**
  * @typedef {object} Command
- * @property {string} kind page, run, panel, alert, metric or action
+ * @property {string} kind page, run, panel, alert, incident, metric or action
  * @property {string} text
  * @property {string} [hint]
  * @property {() => void} run
@@ -35,7 +35,8 @@ export function Palette({ commands, onClose }) {
   };
   const onKeyDown = (event) => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Enter") choose(found[active]);
+    // Nothing is found yet: alerts, runs or metrics may still be on their way.
+    if (event.key === "Enter") found.length && choose(found[active]);
     else if (move) setSelected((active + move + found.length) % found.length);
     else return;
     event.preventDefault();

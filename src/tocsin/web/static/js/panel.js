@@ -153,7 +153,11 @@ function NoPicture({ panel, isLoading, error, onRetry }) {
   return html`<div class="note"><p>${panel.empty}</p></div>`;
 }
 
-function StaleNote({ at, error, onRetry }) {
+/**
+ * Says that what is shown is the last good picture.
+ * @param {{at: number, error: Error, onRetry: () => void}} props
+ */
+export function StaleNote({ at, error, onRetry }) {
   return html`<p class="stale-note" role="status"><${Icon} name="warning" /> as of ${formatClock(at)}: ${error.message}
     <button class="link" onClick=${onRetry}>Retry</button></p>`;
 }

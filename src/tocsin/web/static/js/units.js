@@ -166,3 +166,16 @@ export function formatCount(value) {
     .toString()
     .replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
+
+/**
+ * A time of days as people say it: 3.2 days, 12 days; less than a day in hours.
+ * @param {number} days
+ * @returns {string}
+ */
+export function formatDays(days) {
+  if (days * 24 < 1) return "less than an hour";
+  if (days > 3650) return "over 10 years";
+  const [count, word] = days < 1 ? [days * 24, "hour"] : [days, "day"];
+  const text = count < 10 ? count.toFixed(1).replace(/\.0$/, "") : count.toFixed(0);
+  return `${text} ${word}${text === "1" ? "" : "s"}`;
+}

@@ -38,6 +38,24 @@ export function go(path, params = {}) {
 }
 
 /**
+ * The attributes of a link to another page, which is shown without loading anything anew.
+ * @param {string} path
+ * @param {Record<string, string>} [params]
+ */
+export function linkTo(path, params = {}) {
+  const { range, from, to, refresh } = here().params;
+  const href = address(path, { range, from, to, refresh, ...params });
+  return { href, onClick: (event) => follow(event, href) };
+}
+
+/** A click with a key held opens another tab or window, as everywhere. */
+function follow(event, href) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  show(href, { push: true });
+}
+
+/**
  * Change parameters of this page; null removes one.
  * @param {Record<string, string|null>} patch
  * @param {{push?: boolean, state?: object}} [how] push: the browser's "back" undoes it
