@@ -7,6 +7,7 @@ import pytest
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.lines import number_text, row_lines, state_lines
 from tocsin.sdk.names import Names
+from tocsin.sdk.readings import Reading
 
 
 def test_a_row_becomes_a_line_for_its_step_and_for_each_value():
@@ -27,7 +28,11 @@ def test_a_number_beyond_floats_is_left_out_and_told_once(caplog):
 
 
 def test_state_becomes_lines():
-    assert state_lines({"training_status": 1.0}, "{}", 5) == ["training_status{} 1.0 5\n"]
+    state = [Reading("training_status", 1.0), Reading("training_health", 0.0, "spike")]
+    assert state_lines(state, {"run": "a"}, 5) == [
+        'training_status{run="a"} 1.0 5\n',
+        'training_health{check="spike",run="a"} 0.0 5\n',
+    ]
 
 
 @pytest.mark.parametrize("value", [0.1, -1e300, 5e-324, 3, math.inf, -math.inf])

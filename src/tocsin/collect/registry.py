@@ -7,6 +7,7 @@ from typing import Final
 
 from tocsin.collect.collector import Collector
 from tocsin.collect.gpu import GpuCollector
+from tocsin.collect.nemo_run import NemoRunCollector
 from tocsin.collect.process import ProcessCollector
 from tocsin.collect.system import SystemCollector
 
@@ -14,9 +15,16 @@ COLLECTORS: Final[tuple[Callable[[], Collector], ...]] = (
     SystemCollector,
     ProcessCollector,
     GpuCollector,
+    NemoRunCollector,
 )
 
-JOBS: Final = {"system": "node", "process": "tocsin", "tocsin": "tocsin", "gpu": "gpu"}
+JOBS: Final = {
+    "system": "node",
+    "process": "tocsin",
+    "tocsin": "tocsin",
+    "gpu": "gpu",
+    "nemo_run": "nemo_run",
+}
 """The ``job`` label by name of the collector; any other has :data:`CUSTOM_JOB`."""
 
 CUSTOM_JOB: Final = "custom"

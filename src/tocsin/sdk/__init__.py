@@ -8,8 +8,9 @@ from tocsin.sdk.training import TrainingMonitor
 
 if TYPE_CHECKING:
     from tocsin.sdk.collector import MetricsCollector
+    from tocsin.sdk.federated import FederatedMonitor
 
-__all__ = ["MetricsCollector", "TrainingMonitor"]
+__all__ = ["FederatedMonitor", "MetricsCollector", "TrainingMonitor"]
 
 
 def __getattr__(name: str) -> object:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> object:
         from tocsin.sdk.collector import MetricsCollector  # noqa: PLC0415
 
         return MetricsCollector
+    if name == "FederatedMonitor":
+        from tocsin.sdk.federated import FederatedMonitor  # noqa: PLC0415
+
+        return FederatedMonitor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

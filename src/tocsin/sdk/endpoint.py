@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
@@ -14,20 +14,20 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tocsin.runtime import announce
+from tocsin.sdk.readings import Reading
 
 ADDRESS = "127.0.0.1"
 
 
 class Endpoint:
-    """Serves the series that ``read`` returns by name, all with the same labels.
+    """Serves what a registry holds, under a ``job``.
 
     ``port`` 0 takes any free one. Raises OSError when the port is taken, ConfigError or OSError
     when the file by which servers find it cannot be written; nothing is left open then.
     """
 
-    def __init__(self, port: int, labels: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:
-        registry = CollectorRegistry()
-        registry.register(_Series(labels, read))
+    def __init__(self, port: int, registry: CollectorRegistry, job: str) -> None:
+        self._job = job
         self._server: WSGIServer
         self._thread: Thread
         self._server, self._thread = start_http_server(port, addr=ADDRESS, registry=registry)
@@ -49,7 +49,7 @@ class Endpoint:
 
     def _announce(self) -> Path:
         # With the labels of what is pushed, so that a server that gets both has one series and not two.
-        labels = {"instance": socket.gethostname(), "job": "training"}
+        labels = {"instance": socket.gethostname(), "job": self._job}
         group = {"targets": [f"{ADDRESS}:{self.port}"], "labels": labels}
         return announce("targets", f"{os.getpid()}-{self.port}.json", [group])
 
@@ -59,16 +59,26 @@ class Endpoint:
         self._thread.join(timeout=1.0)
 
 
+def registry_of(labels: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> CollectorRegistry:
+    """A registry of the series that ``read`` returns, all with the same labels beside their own."""
+    registry = CollectorRegistry()
+    registry.register(_Series(labels, read))
+    return registry
+
+
 class _Series(Collector):
-    def __init__(self, labels: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, labels: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
         self._names = list(labels)
         self._values = list(labels.values())
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        for name, value in self._read().items():
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for name, value, check in self._read():
             is_counter = name.endswith("_total")
             kind = CounterMetricFamily if is_counter else GaugeMetricFamily
-            family = kind(name, f"{name} of a training run", labels=self._names)
-            family.add_metric(self._values, value)
-            yield family
+            own = ["check"] if check else []
+            text = f"{name} of a training run"
+            family = families.setdefault(name, kind(name, text, labels=[*self._names, *own]))
+            family.add_metric([*self._values, check] if check else self._values, value)
+        yield from families.values()

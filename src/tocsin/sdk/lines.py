@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from math import isfinite, isnan
 
 from tocsin.sdk.guard import Guard
-from tocsin.sdk.names import Names
+from tocsin.sdk.names import Names, label_text
+from tocsin.sdk.readings import Reading
 from tocsin.sdk.thinning import Row
 from tocsin.sdk.values import around_value
 
@@ -24,9 +25,13 @@ def row_lines(rows: Iterable[Row], names: Names, labels: str, guard: Guard) -> l
     return lines
 
 
-def state_lines(state: Mapping[str, float], labels: str, time_ms: int) -> list[str]:
+def state_lines(state: Iterable[Reading], labels: Mapping[str, str], time_ms: int) -> list[str]:
     """The lines of what a monitor says about itself."""
-    return [f"{metric}{labels} {number_text(value)} {time_ms}\n" for metric, value in state.items()]
+    plain = label_text(labels)
+    return [
+        f"{name}{label_text({**labels, 'check': check}) if check else plain} {number_text(value)} {time_ms}\n"
+        for name, value, check in state
+    ]
 
 
 def number_text(value: float) -> str:

@@ -11,7 +11,16 @@ from tocsin.sdk.guard import Guard
 ALIASES: Final = {"lr": "learning_rate"}
 
 RESERVED: Final = frozenset(
-    {"start_time_seconds", "status", "step", "steps_dropped_total", "steps_per_second", "total_steps"}
+    {
+        "health",
+        "health_events_total",
+        "start_time_seconds",
+        "status",
+        "step",
+        "steps_dropped_total",
+        "steps_per_second",
+        "total_steps",
+    }
 )
 
 MOST_NAMES: Final = 1000

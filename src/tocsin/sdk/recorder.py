@@ -7,6 +7,8 @@ from collections import deque
 from typing import Final
 
 from tocsin.sdk.guard import Guard
+from tocsin.sdk.health.verdicts import Verdict
+from tocsin.sdk.health.watcher import Watcher
 from tocsin.sdk.pace import Pace
 from tocsin.sdk.thinning import Row, Step, Thinner
 from tocsin.sdk.values import resolve
@@ -27,11 +29,12 @@ class Recorder:
     ``intake`` is the list that steps are appended to, nothing else; appending needs no lock.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, watcher: Watcher | None = None) -> None:
         self.intake: list[Step] = []
         self.dropped = 0
         self.holds_deferred = False
         self._guard = guard
+        self._watcher = watcher
         self._lock = threading.Lock()
         self._thinner = Thinner()
         self._pace = Pace()
@@ -90,6 +93,18 @@ class Recorder:
         with self._lock:
             return self._pace.per_second(now_ns)
 
+    def verdicts(self, now_ns: int) -> list[Verdict]:
+        """What the health checks found that nobody was told yet."""
+        if self._watcher is None:
+            return []
+        with self._lock:
+            self._watcher.tick(now_ns)
+        return self._watcher.verdicts()
+
+    def checks(self) -> dict[str, tuple[bool, int]]:
+        """Of each health check whether it is bad, and how many events it had."""
+        return {} if self._watcher is None else self._watcher.checks()
+
     def newest(self) -> tuple[int | None, dict[str, float]]:
         """The number of the newest step, and the newest of each value."""
         with self._lock:
@@ -108,6 +123,9 @@ class Recorder:
         self._taken += count
         self._last_number = steps[-1][1]
         self._pace.update(self._taken, steps[-1][0])
+        if self._watcher is not None:
+            with self._guard.around("health", "the health of the training is not judged"):
+                self._watcher.take(steps)
         self._put(self._thinner.add(steps))
 
     def _put(self, rows: list[Row]) -> None:

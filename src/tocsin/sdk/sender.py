@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.lines import row_lines, state_lines
-from tocsin.sdk.names import Names
+from tocsin.sdk.names import Names, label_text
+from tocsin.sdk.readings import Reading
 from tocsin.sdk.recorder import Recorder
 from tocsin.sdk.thinning import Row
 from tocsin.sdk.transport import Transport
@@ -32,6 +33,8 @@ _NS_PER_MS: Final = 1_000_000
 class Sender:
     """Sends what a recorder holds, and about every second the monitor's ``state``.
 
+    ``attend`` is called at each turn, with a server or without; when it says True the state is sent at once.
+
     What the server acknowledges (2xx) is gone from here; what it refuses for good (other 4xx) is
     dropped and counted; after anything else the rows wait, and the sender pauses longer and longer.
     """
@@ -41,15 +44,17 @@ class Sender:
         recorder: Recorder,
         destination: Destination | None,
         names: Names,
-        labels: str,
-        state: Callable[[int], Mapping[str, float]],
+        labels: Mapping[str, str],
+        state: Callable[[int], Iterable[Reading]],
         guard: Guard,
+        attend: Callable[[int], bool],
     ) -> None:
         self._recorder = recorder
         self._destination = destination
         self._names = names
         self._labels = labels
         self._state = state
+        self._attend = attend
         self._guard = guard
         self._transport = Transport()
         self._closing = threading.Event()
@@ -84,6 +89,9 @@ class Sender:
 
     def _turn(self) -> None:
         self._recorder.drain(time.time_ns())
+        with self._guard.around("attend", "events are not told"):
+            if self._attend(time.time_ns()):
+                self._state_at_s = 0.0
         if self._destination is None or time.monotonic() < self._resume_at_s:
             return
         url = self._destination.current()
@@ -93,6 +101,8 @@ class Sender:
 
     def _finish(self) -> None:
         self._recorder.drain(time.time_ns(), is_end=True)
+        with self._guard.around("attend", "events are not told"):
+            self._attend(time.time_ns())
         url = self._destination.current() if self._destination else None
         self._state_at_s = 0.0
         while url is not None and self._has_news():
@@ -119,7 +129,7 @@ class Sender:
         return is_over
 
     def _body(self, rows: list[Row], *, with_state: bool) -> bytes:
-        lines = row_lines(rows, self._names, self._labels, self._guard)
+        lines = row_lines(rows, self._names, label_text(self._labels), self._guard)
         if with_state:
             now_ns = time.time_ns()
             lines += state_lines(self._state(now_ns), self._labels, now_ns // _NS_PER_MS)

@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
-from tocsin.sdk.names import Names, label_text, usable_labels
+from tocsin.sdk.health.settings import HealthSettings
+from tocsin.sdk.health.telling import tell
+from tocsin.sdk.health.watcher import Watcher
+from tocsin.sdk.names import Names, usable_labels
+from tocsin.sdk.readings import Reading
 from tocsin.sdk.recorder import INTAKE_LIMIT, Recorder
 from tocsin.sdk.sender import Sender
+from tocsin.sdk.surroundings import labels_of_environment
 from tocsin.sdk.thinning import Step
 from tocsin.sdk.values import Deferred, around_value, settle
 
@@ -27,6 +32,7 @@ CLOSE_WITHIN_S: Final = 2.0
 """How long leaving the ``with`` block may take when the server is dead or hangs."""
 
 _NS_PER_S: Final = 1_000_000_000
+_USUAL_HEALTH: Final = HealthSettings()
 
 
 class Status(IntEnum):
@@ -47,9 +53,13 @@ class TrainingMonitor:
     kind of NaN or infinity. While no server is there a bounded number of them is kept.
 
     ``name`` names the run, and a run of the same name continues the same series. ``total_steps`` says how
-    many steps there will be, where that is known; ``labels`` are further labels of all its series. ``url``
-    is the server, such as ``http://127.0.0.1:8627``; without it the one on this machine is found. With
-    ``port`` the run serves ``/metrics`` on 127.0.0.1 as well; 0 takes any free port.
+    many steps there will be, where that is known; ``labels`` are further labels of all its series, and so are
+    those in the variable ``TOCSIN_LABELS``. ``url`` is the server, such as ``http://127.0.0.1:8627``; without
+    it the one on this machine is found. With ``port`` the run serves ``/metrics`` on 127.0.0.1 as well; 0
+    takes any free port.
+
+    ``health`` sets the limits of the checks for spikes, plateaus, stalls and more, which find them within a
+    second, log them to ``tocsin.training`` and keep them as ``training_health``; None leaves all checks out.
 
     What is wrong with the arguments or values is logged once, by the logger ``tocsin``.
 
@@ -66,9 +76,17 @@ class TrainingMonitor:
         labels: Mapping[str, str] | None = None,
         url: str | None = None,
         port: int | None = None,
+        health: HealthSettings | None = _USUAL_HEALTH,
     ) -> None:
         self._guard = Guard(f'training "{name}"')
-        self._recorder = Recorder(self._guard)
+        self._name = str(name)
+        self._total_steps: float | None = None
+        with self._guard.around("total_steps", "total_steps is not a number"):
+            self._total_steps = None if total_steps is None else float(total_steps)
+        watcher = None
+        with self._guard.around("health", "the health of the training is not judged"):
+            watcher = None if health is None else Watcher(health, self._total_steps)
+        self._recorder = Recorder(self._guard, watcher)
         self._intake = self._recorder.intake
         self._append: Callable[[Step], None] = self._refuse
         self._numbers = itertools.count(1)
@@ -82,10 +100,8 @@ class TrainingMonitor:
         self._wanted_port = port
         self._own_labels = {"run": str(name)}
         with self._guard.around("labels", "labels are left out"):
-            self._own_labels = {**usable_labels(labels or {}, self._guard), **self._own_labels}
-        self._total_steps: float | None = None
-        with self._guard.around("total_steps", "total_steps is not a number"):
-            self._total_steps = None if total_steps is None else float(total_steps)
+            given = {**labels_of_environment(self._guard), **(labels or {})}
+            self._own_labels = {**usable_labels(given, self._guard), **self._own_labels}
 
     def step(self, /, step: int | None = None, **values: Any) -> None:
         """Report one step: its values, and its number where it is not simply the next.
@@ -149,14 +165,15 @@ class TrainingMonitor:
             destination = Destination(self._url)
         labels = {"instance": socket.gethostname(), "job": "training", **self._own_labels}
         self._sender = Sender(
-            self._recorder, destination, self._names, label_text(labels), self._state, self._guard
+            self._recorder, destination, self._names, labels, self._state, self._guard, self._attend
         )
         self._sender.start()
 
     def _serve(self, port: int) -> None:
-        from tocsin.sdk.endpoint import Endpoint  # noqa: PLC0415 - prometheus_client is for those who ask for a port
+        # prometheus_client is for those who ask for a port.
+        from tocsin.sdk.endpoint import Endpoint, registry_of  # noqa: PLC0415
 
-        self._endpoint = Endpoint(port, self._own_labels, self._read)
+        self._endpoint = Endpoint(port, registry_of(self._own_labels, self._read), "training")
 
     def _close(self, status: Status) -> None:
         with self._guard:
@@ -196,7 +213,21 @@ class TrainingMonitor:
             return number
         return next(self._numbers)
 
-    def _state(self, now_ns: int) -> dict[str, float]:
+    def _attend(self, now_ns: int) -> bool:
+        """Tell what the health checks found; says whether there was anything."""
+        verdicts = self._recorder.verdicts(now_ns)
+        for verdict in verdicts:
+            tell(self._name, verdict)
+        return bool(verdicts)
+
+    def _state(self, now_ns: int) -> list[Reading]:
+        readings = [Reading(name, value) for name, value in self._facts(now_ns).items()]
+        for check, (is_bad, events) in self._recorder.checks().items():
+            readings.append(Reading("training_health", float(is_bad), check))
+            readings.append(Reading("training_health_events_total", float(events), check))
+        return readings
+
+    def _facts(self, now_ns: int) -> dict[str, float]:
         state = {
             "training_status": float(self._status),
             "training_start_time_seconds": self._start_s,
@@ -209,16 +240,16 @@ class TrainingMonitor:
             state["training_steps_per_second"] = pace
         return state
 
-    def _read(self) -> dict[str, float]:
+    def _read(self) -> list[Reading]:
         number, values = self._recorder.newest()
         series = self._state(time_ns())
         if number is not None:
-            series["training_step"] = number
+            series.append(Reading("training_step", number))
         for name, value in values.items():
             metric = self._names[name]
             if metric is not None:
                 with around_value(self._guard, name, value):
-                    series[metric] = float(value)
+                    series.append(Reading(metric, float(value)))
         return series
 
     def _abandon(self) -> None:

@@ -1,0 +1,1 @@
+"""A linear regression that the nodes of a federation learn together."""
