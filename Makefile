@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UP_FLAGS ?=
+FUZZ_INPUTS ?= 1000000
 DEBIAN_PACKAGES := chromium gcc libc6-dev prometheus prometheus-alertmanager \
 	prometheus-node-exporter victoria-metrics
 DEBIAN_PROGRAMS := chromium gcc prometheus prometheus-alertmanager prometheus-node-exporter victoria-metrics
 
-.PHONY: up demo test slow lint bench peers clean
+.PHONY: up demo test slow fuzz frameworks lint bench peers clean
 
 up: $(VENV)/server
 	$(BIN)/tocsin up $(UP_FLAGS)
@@ -21,8 +22,28 @@ test: $(VENV)/test peers
 
 # The same tests with many more examples, and those that take minutes.
 slow: $(VENV)/test peers
-	TOCSIN_TEST_KILLS=20 TOCSIN_DIFFERENTIAL_EXAMPLES=6000 TOCSIN_FUZZ_EXAMPLES=2000 \
-		$(BIN)/pytest -n 2 -m "slow or not slow" tests/promql tests/server/test_kill.py
+	TOCSIN_TEST_KILLS=20 TOCSIN_TEST_CRASHES=100 TOCSIN_DIFFERENTIAL_EXAMPLES=6000 TOCSIN_FUZZ_EXAMPLES=2000 \
+		$(BIN)/pytest -n 2 -m "slow or not slow" tests/promql tests/server/test_kill.py tests/server/test_kill_alerting.py \
+		tests/storage/test_crash.py tests/storage/test_year.py
+
+# So many inputs for every parser of what comes from outside; with a million it takes more than an hour.
+fuzz: $(VENV)/test
+	TOCSIN_FUZZ_INPUTS=$(FUZZ_INPUTS) nice -n 10 $(BIN)/pytest -s --timeout=0 tests/fuzz
+
+# The frameworks that tocsin watches, each in an environment of its own, because they pin what they need.
+FRAMEWORK_TOOLS := pytest pytest-asyncio pytest-timeout hypothesis numpy
+FRAMEWORK_TESTS := -m framework -p no:cacheprovider
+
+frameworks: .venv-flower/made .venv-nvflare/made
+	.venv-flower/bin/python -m pytest $(FRAMEWORK_TESTS) tests/frameworks/test_flower.py tests/frameworks/test_flower_live.py
+	.venv-nvflare/bin/python -m pytest $(FRAMEWORK_TESTS) tests/frameworks/test_nvflare.py
+
+.venv-flower/made: FRAMEWORK := flwr==1.41.0
+.venv-nvflare/made: FRAMEWORK := nvflare==2.9.0 datadog
+.venv-flower/made .venv-nvflare/made: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -e '.[server]' $(FRAMEWORK_TOOLS) '$(firstword $(FRAMEWORK))' $(wordlist 2,9,$(FRAMEWORK))
+	@touch $@
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .
@@ -47,7 +68,7 @@ peers:
 $(BIN)/python:
 	@echo "making the virtual environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
-		rm -rf $(VENV) $(VENV)-bootstrap; \
+		rm -rf $(VENV) $(VENV)-*; \
 		$(PYTHON) -m pip install -q --target $(VENV)-bootstrap virtualenv && \
 		PYTHONPATH=$(VENV)-bootstrap $(PYTHON) -m virtualenv -q $(VENV); }
 

@@ -5,14 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import parsing, promql, startup, statsd, training_monitor
+from benchmarks import (
+    alert_latency,
+    alerts,
+    parsing,
+    promql,
+    quality,
+    rules,
+    startup,
+    statsd,
+    storage,
+    training_monitor,
+)
 from benchmarks.table import Row, print_rows
 
 BENCHMARKS: dict[str, Callable[[], Sequence[Row]]] = {
+    "alert_latency": alert_latency.rows,
+    "alerts": alerts.rows,
     "parsing": parsing.rows,
     "promql": promql.rows,
+    "quality": quality.rows,
+    "rules": rules.rows,
     "startup": startup.rows,
     "statsd": statsd.rows,
+    "storage": storage.rows,
     "training_monitor": training_monitor.rows,
 }
 

@@ -32,8 +32,13 @@ def test_the_function_table_is_complete():
     [
         "README.md",
         "docs/configuration.md",
+        "docs/drills.md",
+        "docs/encryption.md",
+        "docs/nvflare.md",
+        "docs/quality.md",
         "docs/scaling.md",
         "docs/statsd.md",
+        "docs/storage.md",
         "docs/promql.md",
     ],
 )

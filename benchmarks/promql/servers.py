@@ -90,7 +90,7 @@ def missing_program() -> str | None:
 def running_servers(folder: Path) -> Iterator[list[Server]]:
     """All three, with their data below ``folder``; they end with the block."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(_running(name, folder / name)) for name in COMMANDS]
+        yield [stack.enter_context(running_server(name, folder / name)) for name in COMMANDS]
 
 
 def _tocsin(folder: Path, port: int) -> Sequence[str]:
@@ -133,7 +133,8 @@ COMMANDS: Mapping[str, Callable[[Path, int], Sequence[str]]] = {
 
 
 @contextlib.contextmanager
-def _running(name: str, folder: Path) -> Iterator[Server]:
+def running_server(name: str, folder: Path) -> Iterator[Server]:
+    """One of them, with its data below ``folder``; it ends with the block."""
     folder.mkdir(parents=True)
     port = _free_port()
     log = folder / "log.txt"

@@ -5,12 +5,14 @@
     TocsinError
     ├── ConfigError         a configuration or rule file is wrong (file, line, key)
     ├── StorageError        the store cannot be opened, read or written
-    │   ├── SeriesLimitError    it holds as many series as it may; samples of others are refused
+    │   ├── SamplesRefusedError some samples of a batch are refused for good, all others are stored
+    │   │   └── SeriesLimitError    it holds as many series as it may; samples of others are refused
     │   ├── UnreachableError    an engine elsewhere takes nothing now, but may later (in storage/remote/)
     │   └── RefusedError        an engine elsewhere will never take these samples (in storage/remote/)
     ├── ParseError          samples in a text or binary format are malformed (line)
     │   ├── SizeLimitError      a body is larger than allowed
-    │   └── LineError           a line of StatsD is refused (in receive/statsd/)
+    │   ├── LineError           a line of StatsD is refused (in receive/statsd/)
+    │   └── MessageError        a message is not as Alertmanager's API describes it (in web/)
     ├── ScrapeError         a target could not be scraped (in scrape/)
     ├── QueryError          a PromQL query cannot be answered
     │   ├── QuerySyntaxError    it is not PromQL (position)
@@ -18,8 +20,10 @@
     │   ├── NotQuickError       it cannot be answered at once, as was asked
     │   └── QueryCancelledError it was given up by whoever asked
     ├── RuleError           a rule cannot be evaluated (in rules/)
-    ├── TemplateError       a template cannot be read or expanded (in rules/)
+    ├── TemplateError       a template cannot be read or expanded (in gotemplate/)
+    │   └── LexicalError        it cannot be cut into tokens
     ├── DeliveryError       a channel did not take a notification (in alerts/)
+    │   └── RefusalError        its server answered, and refused it (in notify/)
     └── UsageError          a command was called in a way that cannot work
 
 Each message is one sentence: what happened, the value, where, what is allowed.
@@ -50,7 +54,11 @@ class StorageError(TocsinError):
     """The store cannot be opened, read or written."""
 
 
-class SeriesLimitError(StorageError):
+class SamplesRefusedError(StorageError):
+    """Some samples of a batch are refused, now and whenever they are sent again; all others are stored."""
+
+
+class SeriesLimitError(SamplesRefusedError):
     """The store holds as many series as it may; samples of new ones are refused, all others are stored."""
 
 

@@ -1,7 +1,8 @@
-"""What was acknowledged survives the sudden death of the process."""
+"""What was acknowledged survives the sudden death of the process, also while it reloads and is backed up."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import threading
@@ -9,6 +10,7 @@ import time
 from typing import Self
 
 import httpx
+import pytest
 
 from tests.support.process import RunningTocsin
 
@@ -20,6 +22,7 @@ class Sender:
 
     def __init__(self, url: str, first: int) -> None:
         self.acknowledged: list[int] = []
+        self._base = url
         self._url = f"{url}/api/v1/import/prometheus"
         self._next = first
         self._stopped = threading.Event()
@@ -56,6 +59,24 @@ class Sender:
 BASE_MS = int(time.time() * 1000) - 3_000_000
 
 
+class Disturber(Sender):
+    """Has the configuration read again, snapshots taken and everything compacted, without pause."""
+
+    PATHS = ("/-/reload", "/api/tocsin/storage/snapshots", "/api/tocsin/storage/compact")
+
+    def _send(self) -> None:
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            for path in itertools.cycle(self.PATHS):
+                if self._stopped.is_set():
+                    return
+                try:
+                    answer = client.post(self._base + path)
+                except httpx.TransportError:
+                    return
+                assert answer.is_success, answer.text
+
+
+@pytest.mark.timeout(600)
 def test_no_acknowledged_sample_is_missing_after_kill_9_in_the_middle_of_ingest(tmp_path):
     acknowledged: list[int] = []
     pause = random.Random()
@@ -64,7 +85,7 @@ def test_no_acknowledged_sample_is_missing_after_kill_9_in_the_middle_of_ingest(
         try:
             tocsin.wait_until_ready()
             first = acknowledged[-1] + 100 if acknowledged else 0
-            with Sender(tocsin.url, first) as sender:
+            with Sender(tocsin.url, first) as sender, Disturber(tocsin.url, 0):
                 sender.wait_for_the_first()
                 time.sleep(pause.uniform(0.1, 0.6))
                 tocsin.kill()

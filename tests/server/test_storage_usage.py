@@ -28,7 +28,7 @@ def test_the_command_shows_figures(tocsin, capsys):
     assert storage(url=tocsin.url) == 0
     shown = capsys.readouterr().out
     assert "tocsin.duckdb" in "".join(shown.split())
-    for topic in ("series", "bytes a sample", "known after an hour"):
+    for topic in ("series", "raw", "5m", "1h", "known after an hour"):
         assert topic in shown
 
 
@@ -40,8 +40,22 @@ def test_an_older_store_can_be_predicted():
         "samplesPerDay": 10**8,
         "oldest": 0.0,
         "newest": 1.0,
-        "retentionSeconds": 15 * 86_400.0,
+        "retentionSeconds": 7 * 86_400.0,
         "fileBytes": 2 * 10**9,
+        "blockBytes": 4 * 10**9,
+        "tiers": [
+            {
+                "name": "5m",
+                "resolutionSeconds": 300.0,
+                "retentionSeconds": 30 * 86_400.0,
+                "samples": 10**6,
+                "blocks": 3,
+                "bytes": 4 * 10**9,
+                "oldest": None,
+                "newest": None,
+                "predictedBytes": None,
+            }
+        ],
         "diskFreeBytes": 10**9,
         "bytesPerSample": 2.0,
         "bytesPerDay": 2e8,
@@ -49,7 +63,8 @@ def test_an_older_store_can_be_predicted():
         "daysUntilFull": 5.0,
     }
     shown = dict(rows(figures))
-    assert shown["growth"] == "200.0 MB a day, 3.0 GB after the 15 days that samples are kept"
+    assert shown["growth"] == "200.0 MB a day, 3.0 GB in the end"
+    assert shown["5m"] == "1,000,000 summaries, 4.0 GB in 3 blocks, kept 30 days"
     assert shown["full"] == "in 5.0 days"
     assert dict(rows({**figures, "daysUntilFull": None}))["full"].startswith("never")
 

@@ -4,52 +4,146 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from tocsin.alerts import Alert, AlertStore, Dispatcher, KnownAlert, NotificationLog, build_route
+from tocsin.alerts import Alert, AlertingState, Dispatcher, Inhibitor, Muting, build_route
+from tocsin.alerts.desk import AlertDesk
+from tocsin.alerts.drills import (
+    DeliveryPath,
+    DrillDesk,
+    DrillMetrics,
+    DrillRoute,
+    DrillSchedule,
+    Heartbeat,
+    HeartbeatMetrics,
+    Pulse,
+)
+from tocsin.alerts.drills.failing import check_failed_to, failed_to
+from tocsin.alerts.drills.heartbeat import WATCHDOG
+from tocsin.alerts.incidents import Acknowledger, Escalator, IncidentBook, IncidentMetrics, Links
+from tocsin.alerts.marks import DRILL_ALERT
+from tocsin.config.alertmanager import AlertmanagerConfig, ReceiverConfig, RouteConfig
 from tocsin.config.settings import Settings
 from tocsin.model import Clock
 from tocsin.notify import AlertmanagerForwarder, NotifyMetrics, Receivers
+from tocsin.storage.interface import Appendable
 
-_RESOLVE_TIMEOUT_MS = 300_000
+NOBODY: Final = AlertmanagerConfig(
+    receivers=(ReceiverConfig(name="nobody"),), route=RouteConfig(receiver="nobody")
+)
+"""What is in force where nothing is configured: alerts are kept and shown, and nobody is told."""
+
+
+_KEYS: Final = (
+    "alerting",
+    "alertmanager",
+    "drills",
+    "escalations",
+    "heartbeat",
+    "incidents",
+    "maintenance",
+    "on_call",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Receivers of our own, and Alertmanagers elsewhere, of one configuration."""
+
+    receivers: Receivers
+    forwarder: AlertmanagerForwarder
 
 
 class Alerting:
     """Hands alerts to tocsin's own receivers and to Alertmanagers elsewhere, whichever are configured.
 
     Routes and receivers can be exchanged while it runs; what was told is remembered, so that nobody hears
-    of an alert again because of it.
+    of an alert again because of it, or because of a restart. Drills write into ``storage``. Raises
+    StorageError when ``folder`` holds something that cannot be read.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, registry: CollectorRegistry, url: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        registry: CollectorRegistry,
+        url: str,
+        storage: Appendable,
+        folder: Path | None = None,
+    ) -> None:
         self._clock = clock
         self._url = url
         self._metrics = NotifyMetrics(registry)
-        self._log = NotificationLog()
         self._settings = settings
-        self._way = self._make(settings, [])
+        self._state = AlertingState.open(folder)
+        self._state.resume(clock.now_ms())
+        self.desk = AlertDesk(self._state, clock)
+        database = self._state.database
+        self.incidents = IncidentBook(
+            database,
+            settings.incidents,
+            settings.escalations,
+            links=Links(database, url),
+            metrics=IncidentMetrics(registry),
+        )
+        self.drills = DrillDesk(storage, clock, self.incidents, database, DrillMetrics(registry))
+        self._pulse = Pulse()
+        self._heartbeat_metrics = HeartbeatMetrics(registry)
+        self._telling = self.prepare(settings)
         self._changed = asyncio.Event()
 
-    def put(self, alerts: Sequence[Alert]) -> None:
-        """Take alerts that somebody should hear of."""
-        self._way.put(alerts)
+    def prepare(self, settings: Settings) -> Telling:
+        """What other settings tell by; raises ConfigError when something of it cannot be made."""
+        check_failed_to(settings)
+        config = settings.alertmanager or NOBODY
+        receivers = Receivers(
+            config.receivers, self._clock, self._metrics, config.templates, self.drills, settings.heartbeat
+        )
+        return Telling(receivers, AlertmanagerForwarder(settings.alerting, self._clock, self._metrics))
 
-    def apply(self, settings: Settings) -> None:
-        """Go by other settings from now on; what is known of alerts is handed over."""
+    @property
+    def forwarder(self) -> AlertmanagerForwarder:
+        """What sends to Alertmanagers elsewhere now."""
+        return self._telling.forwarder
+
+    @property
+    def config(self) -> AlertmanagerConfig:
+        """The routes and receivers in force."""
+        return self._settings.alertmanager or NOBODY
+
+    def put(self, alerts: Sequence[Alert]) -> None:
+        """Take alerts of our own rules that somebody should hear of."""
+        names = {alert.name for alert in alerts}
+        if WATCHDOG in names:
+            self._pulse.seen(alerts, self._clock.now_ms())
+        real = alerts
+        if DRILL_ALERT in names:
+            alerts = self.drills.ours(alerts)
+            self.drills.fired(alerts)
+            # An Alertmanager elsewhere would tell people whom the drill is not meant for.
+            real = [alert for alert in alerts if alert.name != DRILL_ALERT]
+        self.forwarder.put(real)
+        self.desk.put([alert for alert in alerts if not _is_watchdog(alert) or self.desk.is_routed(alert)])
+
+    def apply(self, settings: Settings, telling: Telling) -> None:
+        """Go by other settings, and what was prepared for them, from now on."""
         old, self._settings = self._settings, settings
-        if settings.alerting == old.alerting and settings.alertmanager == old.alertmanager:
+        if all(getattr(settings, key) == getattr(old, key) for key in _KEYS):
             return
-        self._way = self._make(settings, self._way.known())
+        self._telling = telling
+        self.incidents.apply(settings.incidents, settings.escalations)
+        self._shut()
         self._changed.set()
 
     async def run(self) -> None:
         """Tell until cancelled."""
         while True:
             self._changed.clear()
-            way = self._way
-            telling = asyncio.create_task(way.run(), name="alerting")
+            telling = asyncio.create_task(self._tell(), name="alerting")
             changed = asyncio.create_task(self._changed.wait())
             try:
                 await asyncio.wait({telling, changed}, return_when=asyncio.FIRST_COMPLETED)
@@ -61,58 +155,66 @@ class Alerting:
             if not telling.cancelled():
                 telling.result()  # Only an error of our own ends it; it must not pass unseen.
 
-    def _make(self, settings: Settings, known: Sequence[Alert]) -> _Way:
-        return _Way(settings, self._clock, self._metrics, self._log, self._url, known)
-
-
-class _Way:
-    """One configuration's routes, receivers and Alertmanagers; ``known`` are alerts of the one before.
-
-    What is put before it runs waits until then.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        metrics: NotifyMetrics,
-        log: NotificationLog,
-        url: str,
-        known: Sequence[Alert],
-    ) -> None:
-        config = settings.alertmanager
-        self._store = AlertStore(config.global_.resolve_timeout if config else _RESOLVE_TIMEOUT_MS)
-        self._forwarder = AlertmanagerForwarder(settings.alerting.alertmanagers, metrics)
-        self._receivers = Receivers(config.receivers if config else (), clock, metrics)
-        self._dispatcher = (
-            Dispatcher(build_route(config.route), self._receivers.channels, clock, self._store, log, url)
-            if config
-            else None
+    async def _tell(self) -> None:
+        """Tell by the configuration that is in force now."""
+        config, state = self.config, self._state
+        state.alerts.resolve_timeout_ms = config.global_.resolve_timeout
+        intervals = config.intervals
+        maintenance = self._settings.maintenance
+        muting = Muting(Inhibitor(config.inhibit_rules), state.silences, intervals, maintenance)
+        receivers, forwarder = self._telling.receivers, self._telling.forwarder
+        root = DrillRoute.over(build_route(config.route), receivers.channels, failed_to(self._settings))
+        dispatcher = Dispatcher(
+            root,
+            receivers.channels,
+            self._clock,
+            state,
+            muting,
+            self._url,
+            self.incidents,
         )
-        self._waiting: list[Alert] | None = list(known)
+        escalator = Escalator(
+            self.incidents, receivers.channels, self._settings.on_call, muting, self._clock, self._url
+        )
+        try:
+            async with receivers, asyncio.TaskGroup() as tasks:
+                tasks.create_task(forwarder.run())
+                tasks.create_task(dispatcher.run())
+                tasks.create_task(escalator.run())
+                tasks.create_task(Acknowledger(self.incidents, receivers.acknowledging, self._clock).run())
+                self.drills.open(DeliveryPath(root, receivers.channels, muting, state.silences))
+                self.desk.open(dispatcher)
+                tasks.create_task(DrillSchedule(self._settings.drills, self.drills, self._clock).run())
+                if (heartbeat := self._heartbeat(receivers)) is not None:
+                    tasks.create_task(heartbeat.run())
+                await asyncio.Event().wait()
+        finally:
+            self._shut()
 
-    def put(self, alerts: Sequence[Alert]) -> None:
-        self._forwarder.put(alerts)
-        if self._waiting is not None:
-            self._waiting += alerts
-        elif self._dispatcher is not None:
-            self._dispatcher.put(alerts)
+    def _shut(self) -> None:
+        self.desk.shut()
+        self.drills.shut()
 
-    def known(self) -> list[Alert]:
-        """What is known of alerts, and what waits, in the order in which it came."""
-        return [*map(_as_known, self._store.all()), *(self._waiting or ())]
+    def _heartbeat(self, receivers: Receivers) -> Heartbeat | None:
+        config = self._settings.heartbeat
+        if config is None:
+            return None
+        return Heartbeat(
+            [receivers.ping] if receivers.ping else receivers.channels[config.receiver or ""],
+            config.receiver or "",
+            config.interval,
+            config.timeout,
+            self._pulse,
+            self._clock,
+            self._heartbeat_metrics,
+            self._url,
+        )
 
-    async def run(self) -> None:
-        async with self._receivers, asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forwarder.run())
-            if self._dispatcher is not None:
-                tasks.create_task(self._dispatcher.run())
-                self._dispatcher.put(self._waiting or ())
-            self._waiting = None
-            await asyncio.Event().wait()
+    def close(self) -> None:
+        """Let go of what is remembered."""
+        self._state.close()
 
 
-def _as_known(known: KnownAlert) -> Alert:
-    """An alert as a sender would report it who knows its times."""
-    ends_at_ms = None if known.end_is_assumed else known.ends_at_ms
-    return replace(known.alert, starts_at_ms=known.starts_at_ms, ends_at_ms=ends_at_ms)
+def _is_watchdog(alert: Alert) -> bool:
+    """The alert that always fires; only a receiver that has a route for it wants to hear of that."""
+    return alert.name == WATCHDOG and alert.labels.get("severity") == "none"

@@ -28,18 +28,20 @@ from tocsin.promql.remote import QueryEngine, RemoteEngine
 from tocsin.receive import PushedGroups
 from tocsin.receive.statsd import StatsdReceiver
 from tocsin.rules import (
+    GroupDefinition,
     RuleManager,
     RuleMetrics,
     Surroundings,
+    builtin_rules,
     query_by,
     read_groups,
-    shipped_rules,
 )
 from tocsin.scrape import ScrapeManager, local_job
 from tocsin.server.alerting import Alerting
 from tocsin.server.storage_metrics import StorageMetrics
 from tocsin.storage import DuckDBStorage, Storage
 from tocsin.storage.forward import ForwardingStorage, ForwardMetrics, inner_of
+from tocsin.storage.quality import QualityMetrics, QualityStorage, behind_quality
 from tocsin.storage.remote import RemoteStorage
 from tocsin.web.query_pool import QueryPool
 from tocsin.web.services import Reloading, Services
@@ -72,14 +74,17 @@ class Parts:
         What must survive a restart beside the samples is kept in ``folder``.
         """
         registry = CollectorRegistry()
-        kept = inner_of(storage)
+        stored = behind_quality(storage)
+        kept = inner_of(stored)
         if isinstance(kept, DuckDBStorage):
             registry.register(StorageMetrics(kept))
-        if isinstance(storage, ForwardingStorage):
-            registry.register(ForwardMetrics(storage.forwarders))
+        if isinstance(stored, ForwardingStorage):
+            registry.register(ForwardMetrics(stored.forwarders))
+        if isinstance(storage, QualityStorage):
+            registry.register(QualityMetrics(storage))
         collectors = _collectors(settings.collectors, registry)
         engine = _engine(settings.query, kept)
-        alerting = Alerting(settings, clock, registry, url)
+        alerting = Alerting(settings, clock, registry, url, storage, folder)
         return cls(
             settings=settings,
             storage=storage,
@@ -108,19 +113,23 @@ class Parts:
 
         Raises ConfigError when a rule file or a job is wrong; everything then stays as it was.
         """
-        definitions = await asyncio.to_thread(read_groups, _paths(settings.rule_files), shipped_rules())
+        telling = self.alerting.prepare(settings)
+        definitions = await asyncio.to_thread(_rule_groups, settings)
         await self.scraping.apply(settings.scrape_configs)
         surroundings = replace(
             self.rules.surroundings,
             external_labels=Labels(settings.global_.external_labels),
             interval_ms=settings.global_.evaluation_interval,
+            query_offset_ms=settings.global_.rule_query_offset,
         )
         self.rules.exchange(definitions, surroundings)
-        self.alerting.apply(settings)
+        self.alerting.apply(settings, telling)
 
     def work(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What runs until it is cancelled."""
-        forwarding = (self.storage.forward(),) if isinstance(self.storage, ForwardingStorage) else ()
+        stored = behind_quality(self.storage)
+        forwarding = (stored.forward(),) if isinstance(stored, ForwardingStorage) else ()
+        watching = (self.storage.watch(),) if isinstance(self.storage, QualityStorage) else ()
         receiving = (_stop_at_the_end(self.statsd),) if self.statsd is not None else ()
         return (
             self.collecting.run(),
@@ -128,13 +137,15 @@ class Parts:
             self.pushed.run(),
             self.rules.run(),
             self.alerting.run(),
+            self.alerting.drills.run(),
             *forwarding,
+            *watching,
             *receiving,
         )
 
     def services(self, reloading: Reloading) -> Services:
         """What the HTTP layer needs."""
-        kept = inner_of(self.storage)
+        kept = inner_of(behind_quality(self.storage))
         return Services(
             storage=self.storage,
             engine=self.engine,
@@ -143,6 +154,11 @@ class Parts:
             settings=self.settings,
             started_ms=self.clock.now_ms(),
             rules=self.rules,
+            desk=self.alerting.desk,
+            incidents=self.alerting.incidents,
+            drills=self.alerting.drills,
+            alertmanager=lambda: self.alerting.config,
+            forwarder=lambda: self.alerting.forwarder,
             scraping=self.scraping,
             pushed=self.pushed,
             metrics=lambda: generate_latest(_LastRound(self.collecting)),
@@ -153,12 +169,13 @@ class Parts:
                 registry=self.registry,
             ),
             reloading=reloading,
-            storage_usage=kept.usage if isinstance(kept, DuckDBStorage) else None,
+            embedded=kept if isinstance(kept, DuckDBStorage) else None,
         )
 
     def close(self) -> None:
-        """Let go of threads."""
+        """Let go of threads and files."""
         self.queries.close()
+        self.alerting.close()
 
 
 async def _stop_at_the_end(receiver: StatsdReceiver) -> None:
@@ -211,6 +228,7 @@ def _engine(config: QueryConfig, storage: Storage) -> QueryEngine:
         limits=limits,
         enable_delayed_name_removal=config.delayed_name_removal,
         enable_experimental=config.experimental_functions,
+        summaries=storage.summaries if isinstance(storage, DuckDBStorage) else None,
     )
 
 
@@ -247,10 +265,15 @@ def _rules(
         external_labels=Labels(settings.global_.external_labels),
         external_url=url,
         interval_ms=settings.global_.evaluation_interval,
+        query_offset_ms=settings.global_.rule_query_offset,
     )
     manager = RuleManager(surroundings)
-    manager.load(_paths(settings.rule_files), shipped_rules())
+    manager.load(_paths(settings.rule_files), builtin_rules(settings))
     return manager
+
+
+def _rule_groups(settings: Settings) -> list[GroupDefinition]:
+    return read_groups(_paths(settings.rule_files), builtin_rules(settings))
 
 
 def _paths(files: Iterable[str]) -> list[Path]:

@@ -12,7 +12,24 @@ from tocsin.config.settings import Settings
 from tocsin.errors import TocsinError
 from tocsin.model import Clock
 
-_APPLIED: Final = frozenset({"global_", "scrape_configs", "rule_files", "alerting", "alertmanager"})
+_APPLIED: Final = frozenset(
+    {
+        "alerting",
+        "alertmanager",
+        "alerts",
+        "disabled_rules",
+        "drills",
+        "escalations",
+        "global_",
+        "heartbeat",
+        "incidents",
+        "maintenance",
+        "monitoring",
+        "on_call",
+        "rule_files",
+        "scrape_configs",
+    }
+)
 # The file behind alertmanager_config has been read into alertmanager.
 _HAS_NO_EFFECT: Final = frozenset({"alertmanager_config"})
 

@@ -32,7 +32,9 @@ def _data(settings: Settings, file: Path) -> str:
     kept = settings.storage
     if kept.write_url and kept.query_url:
         return f"written to {public_address(kept.write_url)}, read from {public_address(kept.query_url)}"
-    return f"{file} (kept {format_duration_ms(kept.retention)}, {format_duration_ms(kept.hot)} in memory)"
+    summaries = f", summaries {format_duration_ms(kept.summaries[-1][1])}" if kept.summaries else ""
+    hot = format_duration_ms(kept.hot)
+    return f"{file} (kept {format_duration_ms(kept.retention)}{summaries}, {hot} in memory)"
 
 
 def _forwarding(settings: Settings) -> str:

@@ -21,7 +21,7 @@ from tocsin.server.reload import Reloader
 from tocsin.server.report import start_lines
 from tocsin.server.stores import open_storage
 from tocsin.storage import Storage
-from tocsin.storage.duckdb import FILE_NAME
+from tocsin.storage.file import FILE_NAME
 from tocsin.web.app import create_app
 from tocsin.web.listener import WebServer, bind, is_loopback, url_of
 
@@ -32,7 +32,8 @@ class Server:
     """Everything that ``tocsin up`` runs, in one event loop.
 
     ``folder`` holds the samples; ``load`` reads the configuration again when that is asked for by
-    ``/-/reload`` or SIGHUP; ``say`` gets the lines that tell a person what is going on.
+    ``/-/reload`` or SIGHUP; ``say`` gets the lines that tell a person what is going on; ``external_url`` is
+    where people reach it, for links in messages.
     Raises a TocsinError when it cannot start: the address or the folder is in use, a file is wrong.
     """
 
@@ -46,6 +47,7 @@ class Server:
         load: Callable[[], Settings] | None = None,
         clock: Clock | None = None,
         say: Callable[[str], None] = print,
+        external_url: str | None = None,
     ) -> None:
         self._settings = settings
         self._load = load or (lambda: settings)
@@ -53,6 +55,7 @@ class Server:
         self._address = (host, port)
         self._clock = clock or SystemClock()
         self._say = say
+        self._external_url = external_url
         self._reload_asked = asyncio.Event()
 
     async def run(self) -> None:
@@ -85,10 +88,12 @@ class Server:
         self, storage: Storage, listener: socket.socket, stop: asyncio.Event, started_s: float
     ) -> None:
         url = url_of(listener)
-        parts = Parts.build(self._settings, storage, self._clock, url, self._folder)
+        shown_url = self._external_url or url
+        parts = Parts.build(self._settings, storage, self._clock, shown_url, self._folder)
         reloader = Reloader(self._settings, self._load, parts.apply, self._clock, parts.registry, self._say)
         services = parts.services(reloader)
-        web = WebServer(create_app(services, listens_on_loopback=is_loopback(listener)), listener)
+        app = create_app(services, listens_on_loopback=is_loopback(listener), external_url=shown_url)
+        web = WebServer(app, listener)
         await parts.start()
         serving = asyncio.create_task(web.run_until_stopped())
         reloading = _reload_when(self._reload_asked, reloader)

@@ -23,6 +23,15 @@ class StorageMetrics:
         yield GaugeMetricFamily(
             "tocsin_storage_file_bytes", "Size of the store's file and log.", storage.file_bytes
         )
+        blocks = GaugeMetricFamily(
+            "tocsin_storage_block_bytes", "Size of the blocks of each tier.", None, ["tier"]
+        )
+        for tier, size in storage.block_bytes.items():
+            blocks.add_metric([tier], size)
+        yield blocks
+        yield CounterMetricFamily(
+            "tocsin_storage_samples", "Samples that the store took.", storage.stored_samples
+        )
         yield GaugeMetricFamily(
             "tocsin_storage_disk_free_bytes",
             "Free space on the disk that holds the store.",
@@ -34,5 +43,6 @@ class StorageMetrics:
             None,
             ["reason"],
         )
-        rejected.add_metric(["max_series"], storage.refused_samples)
+        for reason, count in storage.refused_samples.items():
+            rejected.add_metric([reason], count)
         yield rejected
