@@ -28,7 +28,7 @@ def test_a_number_beyond_floats_is_left_out_and_told_once(caplog):
 
 
 def test_state_becomes_lines():
-    state = [Reading("training_status", 1.0), Reading("training_health", 0.0, "spike")]
+    state = [Reading("training_status", 1.0), Reading("training_health", 0.0, (("check", "spike"),))]
     assert state_lines(state, {"run": "a"}, 5) == [
         'training_status{run="a"} 1.0 5\n',
         'training_health{check="spike",run="a"} 0.0 5\n',

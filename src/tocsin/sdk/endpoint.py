@@ -10,7 +10,7 @@ from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from tocsin.runtime import announce
@@ -68,17 +68,14 @@ def registry_of(labels: Mapping[str, str], read: Callable[[], Iterable[Reading]]
 
 class _Series(Collector):
     def __init__(self, labels: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
-        self._names = list(labels)
-        self._values = list(labels.values())
+        self._labels = dict(labels)
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
-        for name, value, check in self._read():
-            is_counter = name.endswith("_total")
-            kind = CounterMetricFamily if is_counter else GaugeMetricFamily
-            own = ["check"] if check else []
+        families: dict[str, Metric] = {}
+        for name, value, own in self._read():
+            kind = "counter" if name.endswith("_total") else "gauge"
             text = f"{name} of a training run"
-            family = families.setdefault(name, kind(name, text, labels=[*self._names, *own]))
-            family.add_metric([*self._values, check] if check else self._values, value)
+            family = families.setdefault(name, Metric(name.removesuffix("_total"), text, kind))
+            family.add_sample(name, {**self._labels, **dict(own)}, value)
         yield from families.values()

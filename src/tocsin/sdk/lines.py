@@ -29,8 +29,8 @@ def state_lines(state: Iterable[Reading], labels: Mapping[str, str], time_ms: in
     """The lines of what a monitor says about itself."""
     plain = label_text(labels)
     return [
-        f"{name}{label_text({**labels, 'check': check}) if check else plain} {number_text(value)} {time_ms}\n"
-        for name, value, check in state
+        f"{name}{label_text({**labels, **dict(own)}) if own else plain} {number_text(value)} {time_ms}\n"
+        for name, value, own in state
     ]
 
 

@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 
 class Reading(NamedTuple):
-    """The value of a series now; ``check`` is its label of that name, where it has one."""
+    """The value of a series now, and its labels beside those that all series of its monitor have.
+
+    >>> Reading("training_health", 0.0, (("check", "spike"),)).value
+    0.0
+    """
 
     name: str
     value: float
-    check: str = ""
+    labels: tuple[tuple[str, str], ...] = ()

@@ -223,8 +223,9 @@ class TrainingMonitor:
     def _state(self, now_ns: int) -> list[Reading]:
         readings = [Reading(name, value) for name, value in self._facts(now_ns).items()]
         for check, (is_bad, events) in self._recorder.checks().items():
-            readings.append(Reading("training_health", float(is_bad), check))
-            readings.append(Reading("training_health_events_total", float(events), check))
+            own = (("check", check),)
+            readings.append(Reading("training_health", float(is_bad), own))
+            readings.append(Reading("training_health_events_total", float(events), own))
         return readings
 
     def _facts(self, now_ns: int) -> dict[str, float]:
