@@ -113,4 +113,5 @@ def test_the_pace_counts_steps_that_are_thinned_away():
     recorder.drain(START_NS)
     recorder.intake.append((START_NS + S, 1001, {}))
     recorder.drain(START_NS + S)
-    assert recorder.steps_per_second(START_NS + S) == 1 / 0.9
+    pace = {reading.name: reading.value for reading in recorder.progress(START_NS + S)}
+    assert pace == {"training_steps_per_second": 1 / 0.9}

@@ -263,7 +263,7 @@ def test_steps_of_many_threads_all_count(receiver):
         for thread in threads:
             thread.join()
     assert receiver.values("training_step")[-1] > 9_900
-    assert run._recorder._taken == 10_000
+    assert run._progress.taken == 10_000
     assert receiver.values("training_steps_dropped_total")[-1] == 0
 
 

@@ -49,8 +49,9 @@ _HEALTH_FIELDS: Final = ("run", "check", "step", "value_name", "value", "limit",
 TRAINING_EVENTS: Final[Mapping[str, Event]] = {
     "training_health_bad": Event(_HEALTH_FIELDS, _WARNING),
     "training_health_good": Event(_HEALTH_FIELDS),
+    "training_checkpoint_saved": Event(("run", "step", "path", "size_bytes")),
 }
-"""Events of a training's health: a check has turned bad, or is good again."""
+"""Events of one training: a health check has turned bad, or is good again; a checkpoint was saved."""
 
 
 def log_event(logger: logging.Logger, name: str, **data: Any) -> None:

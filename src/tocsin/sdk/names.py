@@ -12,14 +12,27 @@ ALIASES: Final = {"lr": "learning_rate"}
 
 RESERVED: Final = frozenset(
     {
+        "checkpoint_size_bytes",
+        "checkpoint_step",
+        "checkpoint_time_seconds",
+        "checkpoints_total",
+        "cost_per_step",
+        "cost_total",
+        "eta_seconds",
+        "flops_utilization",
         "health",
         "health_events_total",
+        "part_seconds_total",
+        "samples_total",
         "start_time_seconds",
         "status",
         "step",
         "steps_dropped_total",
         "steps_per_second",
+        "tokens_total",
         "total_steps",
+        "validating",
+        "world_size",
     }
 )
 
@@ -53,6 +66,10 @@ class Names:
                 return None
             self._metrics[name] = self._metric(name)
         return self._metrics[name]
+
+    def __contains__(self, metric: object) -> bool:
+        """Whether a value is sent under this name of a metric."""
+        return metric in self._metrics.values()
 
     def _metric(self, name: str) -> str | None:
         word = _NOT_IN_NAME.sub("_", ALIASES.get(name, name))

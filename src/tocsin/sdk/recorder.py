@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.verdicts import Verdict
 from tocsin.sdk.health.watcher import Watcher
-from tocsin.sdk.pace import Pace
+from tocsin.sdk.progress import Progress
+from tocsin.sdk.readings import Reading
 from tocsin.sdk.thinning import Row, Step, Thinner
 from tocsin.sdk.values import resolve
 
@@ -18,6 +21,9 @@ INTAKE_LIMIT: Final = 512
 
 _INTAKE_MOST: Final = 32 * INTAKE_LIMIT
 """Steps taken while another thread was thinning, from which on the newest are dropped."""
+
+_PATIENCE_S: Final = 1.0
+"""How long a validation or its result may wait for the sender, which takes milliseconds."""
 
 OUTBOX_SAMPLES: Final = 50_000
 """Samples kept while no server takes them (about 4 MB); the oldest are dropped first."""
@@ -29,7 +35,9 @@ class Recorder:
     ``intake`` is the list that steps are appended to, nothing else; appending needs no lock.
     """
 
-    def __init__(self, guard: Guard, watcher: Watcher | None = None) -> None:
+    def __init__(
+        self, guard: Guard, watcher: Watcher | None = None, progress: Progress | None = None
+    ) -> None:
         self.intake: list[Step] = []
         self.dropped = 0
         self.holds_deferred = False
@@ -37,9 +45,7 @@ class Recorder:
         self._watcher = watcher
         self._lock = threading.Lock()
         self._thinner = Thinner()
-        self._pace = Pace()
-        self._taken = 0
-        self._last_number: int | None = None
+        self._progress = progress or Progress()
         self._outbox: deque[Row] = deque()
         self._outbox_samples = 0
         self._newest: dict[str, float] = {}
@@ -88,10 +94,35 @@ class Recorder:
         """Rows in the outbox."""
         return len(self._outbox)
 
-    def steps_per_second(self, now_ns: int) -> float | None:
-        """The pace now; None before there are two steps."""
+    def progress(self, now_ns: int) -> list[Reading]:
+        """The series of what follows from the steps so far."""
         with self._lock:
-            return self._pace.per_second(now_ns)
+            return list(self._progress.readings(now_ns))
+
+    def begin_validation(self) -> None:
+        """Steps end for a while, on purpose; raises TimeoutError when the recorder is busy for too long."""
+        with self._soon():
+            self._absorb()
+            if self._watcher is not None:
+                self._watcher.pause()
+
+    def end_validation(self, now_ns: int) -> None:
+        """Steps go on; raises TimeoutError when the recorder is busy for too long."""
+        with self._soon():
+            if self._watcher is not None:
+                self._watcher.resume(now_ns)
+
+    def take_evaluation(self, time_ns: int, number: int | None, values: Mapping[str, float]) -> None:
+        """Take plain numbers that were measured beside the steps, by default after the newest.
+
+        Raises TimeoutError when the recorder is busy for too long.
+        """
+        with self._soon():
+            self._absorb()
+            step = number if number is not None else self._progress.number or 0
+            if self._watcher is not None:
+                self._watcher.take_evaluation(time_ns, step, values)
+            self._put(self._thinner.add([(time_ns, step, dict(values))]))
 
     def verdicts(self, now_ns: int) -> list[Verdict]:
         """What the health checks found that nobody was told yet."""
@@ -109,7 +140,17 @@ class Recorder:
         """The number of the newest step, and the newest of each value."""
         with self._lock:
             self._absorb()
-            return self._last_number, {**self._newest, **self._thinner.newest()}
+            return self._progress.number, {**self._newest, **self._thinner.newest()}
+
+    @contextmanager
+    def _soon(self) -> Iterator[None]:
+        # A signal handler that interrupts the holder would otherwise wait for ever.
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            raise TimeoutError("the recorder is busy")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _absorb(self) -> None:
         count = len(self.intake)
@@ -120,9 +161,8 @@ class Recorder:
         del self.intake[:count]
         if self.holds_deferred:
             steps = [(time_ns, number, resolve(values, self._guard)) for time_ns, number, values in steps]
-        self._taken += count
-        self._last_number = steps[-1][1]
-        self._pace.update(self._taken, steps[-1][0])
+        with self._guard.around("progress", "steps are not counted"):
+            self._progress.take(steps)
         if self._watcher is not None:
             with self._guard.around("health", "the health of the training is not judged"):
                 self._watcher.take(steps)

@@ -6,24 +6,30 @@ import atexit
 import itertools
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from time import time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from tocsin.sdk.checkpoints import Checkpoints
 from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.settings import HealthSettings
 from tocsin.sdk.health.telling import tell
 from tocsin.sdk.health.watcher import Watcher
 from tocsin.sdk.names import Names, usable_labels
+from tocsin.sdk.parts import Batches, Part, Parts
+from tocsin.sdk.progress import Progress
+from tocsin.sdk.rank import Rank
+from tocsin.sdk.rates import Rates
 from tocsin.sdk.readings import Reading
 from tocsin.sdk.recorder import INTAKE_LIMIT, Recorder
 from tocsin.sdk.sender import Sender
 from tocsin.sdk.surroundings import labels_of_environment
 from tocsin.sdk.thinning import Step
-from tocsin.sdk.values import Deferred, around_value, settle
+from tocsin.sdk.validation import Validation
+from tocsin.sdk.values import Deferred, around_value, resolve, settle
 
 if TYPE_CHECKING:
     from tocsin.sdk.endpoint import Endpoint
@@ -33,6 +39,8 @@ CLOSE_WITHIN_S: Final = 2.0
 
 _NS_PER_S: Final = 1_000_000_000
 _USUAL_HEALTH: Final = HealthSettings()
+
+Item = TypeVar("Item")
 
 
 class Status(IntEnum):
@@ -61,6 +69,11 @@ class TrainingMonitor:
     ``health`` sets the limits of the checks for spikes, plateaus, stalls and more, which find them within a
     second, log them to ``tocsin.training`` and keep them as ``training_health``; None leaves all checks out.
 
+    ``rank`` and ``world_size`` say which of several processes this is; without them the variables that
+    torchrun, MPI and Slurm set are read. Where there are several, their series have the label ``rank``.
+    ``flops_per_step`` is the work of a step, in floating-point operations, and ``peak_flops`` what the
+    hardware could do in a second; ``price_per_hour`` is what an hour costs.
+
     What is wrong with the arguments or values is logged once, by the logger ``tocsin``.
 
     >>> with TrainingMonitor("digits", total_steps=2) as run:
@@ -77,22 +90,34 @@ class TrainingMonitor:
         url: str | None = None,
         port: int | None = None,
         health: HealthSettings | None = _USUAL_HEALTH,
+        rank: int | None = None,
+        world_size: int | None = None,
+        flops_per_step: float | None = None,
+        peak_flops: float | None = None,
+        price_per_hour: float | None = None,
     ) -> None:
         self._guard = Guard(f'training "{name}"')
         self._name = str(name)
-        self._total_steps: float | None = None
+        total = None
         with self._guard.around("total_steps", "total_steps is not a number"):
-            self._total_steps = None if total_steps is None else float(total_steps)
+            total = None if total_steps is None else float(total_steps)
         watcher = None
         with self._guard.around("health", "the health of the training is not judged"):
-            watcher = None if health is None else Watcher(health, self._total_steps)
-        self._recorder = Recorder(self._guard, watcher)
+            watcher = None if health is None else Watcher(health, total)
+        rates = Rates.of(
+            self._guard, flops_per_step=flops_per_step, peak_flops=peak_flops, price_per_hour=price_per_hour
+        )
+        self._progress = Progress(rates, total)
+        self._recorder = Recorder(self._guard, watcher, self._progress)
+        self._rank = Rank.of(rank, world_size, self._guard)
+        self._parts = Parts(self._guard)
+        self._checkpoints = Checkpoints(self._name, self._guard)
+        self._validation = Validation(self._recorder, self._parts, self._guard)
         self._intake = self._recorder.intake
         self._append: Callable[[Step], None] = self._refuse
         self._numbers = itertools.count(1)
         self._names = Names(self._guard)
         self._status = Status.IDLE
-        self._start_s = 0.0
         self._is_open = False
         self._sender: Sender | None = None
         self._endpoint: Endpoint | None = None
@@ -102,6 +127,7 @@ class TrainingMonitor:
         with self._guard.around("labels", "labels are left out"):
             given = {**labels_of_environment(self._guard), **(labels or {})}
             self._own_labels = {**usable_labels(given, self._guard), **self._own_labels}
+        self._own_labels |= self._rank.labels
 
     def step(self, /, step: int | None = None, **values: Any) -> None:
         """Report one step: its values, and its number where it is not simply the next.
@@ -118,6 +144,68 @@ class TrainingMonitor:
         self._append((time_ns(), next(self._numbers) if step is None else self._number(step), values))
         if len(self._intake) >= INTAKE_LIMIT:
             self._relieve()
+
+    def part(self, name: str) -> Part:
+        """A block whose time counts for a part of the step: ``data``, ``forward_backward``, ``optimizer``.
+
+        >>> with TrainingMonitor("digits") as run, run.part("optimizer"):
+        ...     pass
+        """
+        return self._parts[name]
+
+    def batches(self, source: Iterable[Item]) -> Batches[Item]:
+        """What ``source`` gives; the time that the training waits for it counts for the part ``data``."""
+        return self._parts.batches(source)
+
+    def validation(self) -> Validation:
+        """A block in which the training takes no steps on purpose: no stall, however long it lasts."""
+        return self._validation
+
+    def evaluate(self, /, step: int | None = None, **values: Any) -> None:
+        """Report what a validation measured, as ``training_val_<name>``, by default at the newest step."""
+        with self._guard:
+            if not self._is_open:
+                self._refuse((0, 0, {}))
+                return
+            numbers = resolve(settle(values, self._guard), self._guard)
+            named = {
+                name if name.startswith("val") else f"val_{name}": number for name, number in numbers.items()
+            }
+            at = None if step is None else int(step)
+            with self._guard.around("evaluation", "the result of a validation is left out"):
+                self._recorder.take_evaluation(time_ns(), at, named)
+
+    def checkpoint(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        step: int | None = None,
+        size_bytes: int | None = None,
+    ) -> None:
+        """Report a checkpoint that was saved; the size of ``path`` is looked up where it is not given."""
+        with self._guard:
+            at = self._recorder.newest()[0] if step is None else int(step)
+            self._checkpoints.saved(path, step=at, size_bytes=size_bytes, time_s=time_ns() / _NS_PER_S)
+
+    async def get_training_metrics(self) -> dict[str, Any]:
+        """What is known now, by short names: ``status``, ``step``, the newest of each value, ``health``, ….
+
+        >>> import asyncio
+        >>> with TrainingMonitor("digits") as run:
+        ...     run.step(loss=0.7)
+        ...     asyncio.run(run.get_training_metrics())["loss"]
+        0.7
+        """
+        metrics: dict[str, Any] = {}
+        with self._guard:
+            number, values = self._recorder.newest()
+            named = (reading for reading in self._state(time_ns()) if not reading.labels)
+            metrics = {reading.name.removeprefix("training_"): reading.value for reading in named}
+            parts = {reading.labels[0][1]: reading.value for reading in self._parts.readings()}
+            health = {check: is_bad for check, (is_bad, _) in self._recorder.checks().items()}
+            metrics |= {"run": self._name, "status": self._status.name.lower(), "step": number}
+            metrics |= {"part_seconds": parts, "health": health, **values}
+        return metrics
 
     @property
     def port(self) -> int | None:
@@ -153,7 +241,7 @@ class TrainingMonitor:
             return
         self._is_open = True
         self._status = Status.RUNNING
-        self._start_s = time_ns() / _NS_PER_S
+        self._progress.start_ns = time_ns()
         self._append = self._intake.append
         _live.add(self)
         atexit.register(self._close, Status.FAILED)
@@ -221,25 +309,28 @@ class TrainingMonitor:
         return bool(verdicts)
 
     def _state(self, now_ns: int) -> list[Reading]:
-        readings = [Reading(name, value) for name, value in self._facts(now_ns).items()]
+        readings = [Reading(name, value) for name, value in self._facts().items()]
+        # A value that the training reports by itself stands for the one that would follow from its steps.
+        readings += [each for each in self._recorder.progress(now_ns) if each.name not in self._names]
+        readings += self._parts.readings()
+        readings += self._checkpoints.readings()
         for check, (is_bad, events) in self._recorder.checks().items():
             own = (("check", check),)
             readings.append(Reading("training_health", float(is_bad), own))
             readings.append(Reading("training_health_events_total", float(events), own))
         return readings
 
-    def _facts(self, now_ns: int) -> dict[str, float]:
-        state = {
+    def _facts(self) -> dict[str, float]:
+        facts = {
             "training_status": float(self._status),
-            "training_start_time_seconds": self._start_s,
+            "training_start_time_seconds": self._progress.start_ns / _NS_PER_S,
             "training_steps_dropped_total": float(self._recorder.dropped),
         }
-        if self._total_steps is not None:
-            state["training_total_steps"] = self._total_steps
-        pace = self._recorder.steps_per_second(now_ns)
-        if pace is not None:
-            state["training_steps_per_second"] = pace
-        return state
+        if self._validation.was_used:
+            facts["training_validating"] = float(self._validation.is_under_way)
+        if self._rank.world_size > 1:
+            facts["training_world_size"] = float(self._rank.world_size)
+        return facts
 
     def _read(self) -> list[Reading]:
         number, values = self._recorder.newest()
