@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.sdk.columns import Columns
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.progress import Progress
 from tocsin.sdk.rates import Rates
@@ -19,7 +20,7 @@ def facts(progress, at_s):
 
 def steady(progress, count, *, each_s=1.0, first=1, **values):
     for n in range(count):
-        progress.take([(int((n + 1) * each_s * S), first + n, values)])
+        progress.take(Columns([(int((n + 1) * each_s * S), first + n, values)]))
     return progress
 
 
@@ -41,7 +42,7 @@ def test_validations_and_checkpoints_count_for_the_end_but_not_for_the_pace():
     progress = Progress(total_steps=2000)
     for n in range(1000):
         pause_s = 10 * (n // 100)
-        progress.take([((n + pause_s) * S, n + 1, {})])
+        progress.take(Columns([((n + pause_s) * S, n + 1, {})]))
     now_s = 999 + 90
     assert facts(progress, now_s)["steps_per_second"] == pytest.approx(1)
     assert facts(progress, now_s)["eta_seconds"] == pytest.approx(1000 * (now_s / 999))
@@ -71,7 +72,7 @@ def test_the_pace_of_tokens_falls_with_that_of_the_steps():
 def test_steps_that_have_no_tokens_count_as_none(batches):
     progress, expected = Progress(), 0
     for batch in batches:
-        progress.take([(n * S, n, values) for n, values in enumerate(batch)])
+        progress.take(Columns([(n * S, n, values) for n, values in enumerate(batch)]))
         expected += sum(values.get("tokens", 0) for values in batch)
     assert facts(progress, 1).get("tokens_total", 0) == expected
 

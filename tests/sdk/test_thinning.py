@@ -7,6 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.sdk.columns import Columns
 from tocsin.sdk.thinning import BUCKET_MS, WHOLE_STEPS_PER_SECOND, Thinner, thin
 
 MS = 1_000_000
@@ -63,19 +64,21 @@ def comparable(steps):
 
 @given(courses())
 def test_thinning_keeps_exactly_the_extremes_and_the_last(steps):
-    assert comparable(thin(steps)) == obvious(steps)
+    assert comparable(thin(Columns(steps))) == obvious(steps)
 
 
 @given(courses(), st.integers(0, 60))
 def test_thinning_in_parts_is_thinning_at_once(steps, cut):
-    assert comparable(thin(thin(steps[:cut]) + steps[cut:])) == comparable(thin(steps))
+    assert comparable(thin(Columns(thin(Columns(steps[:cut])) + steps[cut:]))) == comparable(
+        thin(Columns(steps))
+    )
 
 
 def rows_of(steps, cuts=()):
     thinner, rows = Thinner(), []
     places = [0, *sorted(min(cut, len(steps)) for cut in cuts), len(steps)]
     for begin, end in pairwise(places):
-        rows += thinner.add(steps[begin:end])
+        rows += thinner.add(Columns(steps[begin:end]))
     return rows + thinner.close()
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import repeat
 from math import isfinite
-from operator import contains, itemgetter
 from typing import Final
 
+from tocsin.sdk.columns import Columns
 from tocsin.sdk.pace import Pace
 from tocsin.sdk.rates import Rates
 from tocsin.sdk.readings import Reading
-from tocsin.sdk.thinning import Step
 
 COUNTED: Final = ("samples", "tokens")
 """Values of steps that are also summed up over all steps, those that are thinned out among them."""
@@ -22,15 +20,13 @@ _WHOLE_RUN_S: Final = 1800.0
 _NS_PER_S: Final = 1e9
 _S_PER_HOUR: Final = 3600.0
 
-_values = itemgetter(2)
-
 
 class Progress:
     """Takes steps in their order and tells what follows from them. Not for several threads at a time.
 
     >>> progress = Progress(total_steps=100)
-    >>> progress.take([(1_000_000_000, 1, {"tokens": 512})])
-    >>> progress.take([(2_000_000_000, 2, {"tokens": 512})])
+    >>> progress.take(Columns([(1_000_000_000, 1, {"tokens": 512})]))
+    >>> progress.take(Columns([(2_000_000_000, 2, {"tokens": 512})]))
     >>> [*progress.readings(2_000_000_000)][-1]
     Reading(name='training_eta_seconds', value=98.0, labels=())
     """
@@ -54,15 +50,16 @@ class Progress:
         """The number of the newest step."""
         return self._number
 
-    def take(self, steps: Sequence[Step]) -> None:
-        """Count steps, whose values are plain numbers."""
-        self.taken += len(steps)
-        self._last_ns, self._number, _ = steps[-1]
+    def take(self, columns: Columns) -> None:
+        """Count steps, one at least, whose values are plain numbers."""
+        self.taken += len(columns.steps)
+        self._last_ns, self._number, _ = columns.steps[-1]
         self._pace.update(self.taken, self._last_ns)
         self._long_pace.update(self.taken, self._last_ns)
         for name in COUNTED:
-            if any(map(contains, map(_values, steps), repeat(name))):
-                self._totals[name] = self._totals.get(name, 0.0) + _sum(name, steps)
+            column = columns[name]
+            if column is not None:
+                self._totals[name] = self._totals.get(name, 0.0) + _sum(column.values)
             if name in self._totals:
                 self._total_paces.setdefault(name, Pace()).update(self._totals[name], self._last_ns)
 
@@ -106,6 +103,6 @@ class Progress:
             yield Reading("training_eta_seconds", max(0.0, self._total_steps - self._number) / pace)
 
 
-def _sum(name: str, steps: Sequence[Step]) -> float:
-    """What is no finite number counts as nothing."""
-    return sum(value for step in steps if isfinite(value := float(step[2].get(name, 0.0))) and value > 0)
+def _sum(values: Sequence[float]) -> float:
+    """What can be no number of samples counts as nothing."""
+    return sum(value for value in values if value > 0 and isfinite(value))

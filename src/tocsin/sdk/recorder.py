@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from tocsin.sdk.columns import Columns, Step
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.verdicts import Verdict
 from tocsin.sdk.health.watcher import Watcher
 from tocsin.sdk.progress import Progress
 from tocsin.sdk.readings import Reading
-from tocsin.sdk.thinning import Row, Step, Thinner
+from tocsin.sdk.thinning import Row, Thinner
 from tocsin.sdk.values import resolve
 
 INTAKE_LIMIT: Final = 512
@@ -122,7 +123,7 @@ class Recorder:
             step = number if number is not None else self._progress.number or 0
             if self._watcher is not None:
                 self._watcher.take_evaluation(time_ns, step, values)
-            self._put(self._thinner.add([(time_ns, step, dict(values))]))
+            self._put(self._thinner.add(Columns([(time_ns, step, dict(values))])))
 
     def verdicts(self, now_ns: int) -> list[Verdict]:
         """What the health checks found that nobody was told yet."""
@@ -161,12 +162,13 @@ class Recorder:
         del self.intake[:count]
         if self.holds_deferred:
             steps = [(time_ns, number, resolve(values, self._guard)) for time_ns, number, values in steps]
+        columns = Columns(steps)
         with self._guard.around("progress", "steps are not counted"):
-            self._progress.take(steps)
+            self._progress.take(columns)
         if self._watcher is not None:
             with self._guard.around("health", "the health of the training is not judged"):
-                self._watcher.take(steps)
-        self._put(self._thinner.add(steps))
+                self._watcher.take(columns)
+        self._put(self._thinner.add(columns))
 
     def _put(self, rows: list[Row]) -> None:
         for row in rows:

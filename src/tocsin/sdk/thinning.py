@@ -9,7 +9,6 @@ that needs more milliseconds than it lasts simply lasts longer.
 
 from __future__ import annotations
 
-import contextlib
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,14 +17,10 @@ from math import isnan
 from operator import itemgetter
 from typing import Final
 
-Step = tuple[int, int, dict[str, float]]
-"""When it was taken (ns since 1970), its number, its values."""
+from tocsin.sdk.columns import Column, Columns, Step
 
 Row = tuple[int, int, dict[str, float]]
 """When it is said to have been taken (ms since 1970, unlike any other row's), its number, its values."""
-
-_Column = tuple[str, Sequence[int], list[float]]
-"""A value's name, the indices of the steps that have it, and its course over them."""
 
 WHOLE_STEPS_PER_SECOND: Final = 20
 BUCKET_MS: Final = 50
@@ -42,48 +37,29 @@ _OPEN_LIMIT: Final = 1024
 _time_ns = itemgetter(0)
 
 
-def thin(steps: Sequence[Step]) -> list[Step]:
+def thin(columns: Columns) -> list[Step]:
     """Keep of each value the last, the first lowest, the first highest and the first NaN.
 
     Thinning what was thinned before changes nothing: ``thin(thin(a) + b) == thin(a + b)``.
     The last step stays, even without values.
     """
+    steps = columns.steps
     kept: dict[int, dict[str, float]] = {len(steps) - 1: {}} if steps else {}
-    for name, indices, column in _columns(steps):
+    for name, column in columns:
         for position in _extremes(column):
-            kept.setdefault(indices[position], {})[name] = column[position]
+            kept.setdefault(column.indices[position], {})[name] = column.values[position]
     return [(steps[index][0], steps[index][1], kept[index]) for index in sorted(kept)]
 
 
-def _columns(steps: Sequence[Step]) -> list[_Column]:
-    values = [step[2] for step in steps]
-    if len(set(map(len, values))) == 1:
-        with contextlib.suppress(KeyError):
-            everywhere = range(len(values))
-            return [(name, everywhere, [each[name] for each in values]) for name in values[0]]
-    return [_sparse_column(name, values) for name in set().union(*values)]
+def _extremes(column: Column) -> tuple[int, ...]:
+    values = column.values
+    last = len(values) - 1
+    if isnan(column.total):
+        return (last, *_extremes_beside_nan(values))
+    return (last, values.index(min(values)), values.index(max(values)))
 
 
-def _sparse_column(name: str, values: Sequence[dict[str, float]]) -> _Column:
-    indices = [index for index, each in enumerate(values) if name in each]
-    return name, indices, [values[index][name] for index in indices]
-
-
-def _extremes(column: list[float]) -> tuple[int, ...]:
-    last = len(column) - 1
-    if _may_hold_nan(column):
-        return (last, *_extremes_beside_nan(column))
-    return (last, column.index(min(column)), column.index(max(column)))
-
-
-def _may_hold_nan(column: list[float]) -> bool:
-    try:
-        return isnan(sum(column))
-    except OverflowError:  # an int beyond all floats
-        return True
-
-
-def _extremes_beside_nan(column: list[float]) -> Iterator[int]:
+def _extremes_beside_nan(column: Sequence[float]) -> Iterator[int]:
     numbers = [value for value in column if value == value]
     if numbers:
         yield column.index(min(numbers))
@@ -101,9 +77,10 @@ class Thinner:
         self._newest_ms = 0
         self._recent_ns: deque[int] = deque(maxlen=WHOLE_STEPS_PER_SECOND + 1)
 
-    def add(self, steps: Sequence[Step]) -> list[Row]:
+    def add(self, columns: Columns) -> list[Row]:
         """Take steps in their order; returns the rows of the buckets that this closed."""
         rows: list[Row] = []
+        steps = columns.steps
         start = 0
         while start < len(steps):
             time_ns = steps[start][0]
@@ -112,7 +89,7 @@ class Thinner:
             if not self._open:
                 self._begin(time_ns)
             end = bisect_left(steps, self._end_ns, lo=start + 1, key=_time_ns)
-            self._extend(steps[start:end])
+            self._extend(columns if end - start == len(steps) else Columns(steps[start:end]))
             start = end
         return rows
 
@@ -122,7 +99,7 @@ class Thinner:
 
     def close(self) -> list[Row]:
         """The rows of the open bucket."""
-        steps = thin(self._open) if self._is_crowded() else self._open
+        steps = thin(Columns(self._open)) if self._is_crowded() else self._open
         self._open = []
         return [(self._stamp_ms(time_ns), number, values) for time_ns, number, values in steps]
 
@@ -138,11 +115,11 @@ class Thinner:
         self._begin_ns = time_ns
         self._end_ns = (begin_ms + BUCKET_MS) * _NS_PER_MS
 
-    def _extend(self, steps: Sequence[Step]) -> None:
-        self._recent_ns.extend(step[0] for step in steps[-WHOLE_STEPS_PER_SECOND - 1 :])
-        self._open += thin(steps) if self._is_crowded() else steps
+    def _extend(self, columns: Columns) -> None:
+        self._recent_ns.extend(step[0] for step in columns.steps[-WHOLE_STEPS_PER_SECOND - 1 :])
+        self._open += thin(columns) if self._is_crowded() else columns.steps
         if len(self._open) > _OPEN_LIMIT:
-            self._open = thin(self._open)
+            self._open = thin(Columns(self._open))
 
     def _is_crowded(self) -> bool:
         is_full = len(self._recent_ns) == WHOLE_STEPS_PER_SECOND + 1

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tocsin.sdk.checkpoints import Checkpoints
+from tocsin.sdk.columns import Step
 from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.settings import HealthSettings
@@ -27,7 +28,6 @@ from tocsin.sdk.readings import Reading
 from tocsin.sdk.recorder import INTAKE_LIMIT, Recorder
 from tocsin.sdk.sender import Sender
 from tocsin.sdk.surroundings import labels_of_environment
-from tocsin.sdk.thinning import Step
 from tocsin.sdk.validation import Validation
 from tocsin.sdk.values import Deferred, around_value, resolve, settle
 

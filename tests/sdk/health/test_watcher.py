@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from tocsin.sdk.columns import Column, Columns
 from tocsin.sdk.health.sampling import Budget, outstanding
 from tocsin.sdk.health.settings import HealthSettings
 from tocsin.sdk.health.verdicts import HOLD_NS
@@ -28,7 +29,7 @@ def bad(watcher):
 def test_a_spike_is_one_verdict_and_settles():
     watcher, losses = Watcher(HealthSettings()), wavering(200)
     losses[150] = losses[151] = 9.0
-    watcher.take(steps(losses[:160]))
+    watcher.take(Columns(steps(losses[:160])))
     (verdict,) = watcher.verdicts()
     assert (verdict.check, verdict.step, verdict.is_bad, verdict.value_name) == ("spike", 150, True, "loss")
     assert (verdict.finding.value, verdict.time_ns) == (9.0, START_NS + 150 * S)
@@ -44,7 +45,7 @@ def test_a_fast_training_hides_no_spike_and_no_nan(value):
     losses[33_333], losses[44_444] = 50.0, value
     taken = steps(losses, every_ns=10_000)
     for start in range(0, len(taken), 512):
-        watcher.take(taken[start : start + 512])
+        watcher.take(Columns(taken[start : start + 512]))
     assert [(each.check, each.step) for each in watcher.verdicts()] == [
         ("spike", 33_333),
         ("not_finite", 44_444),
@@ -53,19 +54,19 @@ def test_a_fast_training_hides_no_spike_and_no_nan(value):
 
 def test_a_stall_is_seen_without_a_step_and_ends_with_one():
     watcher = Watcher(HealthSettings())
-    watcher.take(steps(wavering(20)))
+    watcher.take(Columns(steps(wavering(20))))
     watcher.tick(START_NS + 40 * S)
     assert not bad(watcher)
     watcher.tick(START_NS + 50 * S)
     assert bad(watcher) == {"stall"}
-    watcher.take(steps([2.0], first=60))
+    watcher.take(Columns(steps([2.0], first=60)))
     watcher.tick(START_NS + 60 * S + HOLD_NS)
     assert not bad(watcher)
 
 
 def test_a_pause_is_no_stall():
     watcher = Watcher(HealthSettings())
-    watcher.take(steps(wavering(20)))
+    watcher.take(Columns(steps(wavering(20))))
     watcher.pause()
     watcher.tick(START_NS + 900 * S)
     watcher.resume(START_NS + 901 * S)
@@ -77,7 +78,7 @@ def test_a_pause_is_no_stall():
 
 def test_checks_can_be_left_out():
     watcher = Watcher(HealthSettings(off=frozenset({"not_finite", "stall"})))
-    watcher.take(steps([math.nan]))
+    watcher.take(Columns(steps([math.nan])))
     assert not {"not_finite", "stall"} & set(watcher.checks())
     assert not watcher.verdicts()
 
@@ -104,16 +105,15 @@ def test_what_is_looked_at_is_bounded_by_time():
 def test_values_that_stand_out_are_found_among_many():
     values = [1.0, math.nan, 2.0, 9.0, -math.inf, math.inf]
     taken = [(0, 0, {"loss": value}) for value in values] + [(0, 0, {"lr": 5.0})]
-    assert outstanding(taken, "loss", 5.0) == {1, 3, 5}
-    assert outstanding(taken, "nothing", 5.0) == set()
-    assert outstanding(taken[:1], "loss", 5.0) == set()
-    assert outstanding([(0, 0, {"loss": 10**400})], "loss", math.inf) == {0}
-    assert len(outstanding(steps(range(500)), "loss", 5.0)) == 2
+    assert outstanding(Columns(taken)["loss"], 5.0) == {1, 3, 5}
+    assert outstanding(Columns(taken[:1])["loss"], 5.0) == set()
+    assert outstanding(Column([10**400], [0]), math.inf) == {0}
+    assert len(outstanding(Columns(steps(range(500)))["loss"], 5.0)) == 2
 
 
 def test_events_in_the_same_second_are_counted_and_told_once():
     watcher, losses = Watcher(HealthSettings()), wavering(200)
     losses[150] = losses[160] = losses[165] = 9.0
-    watcher.take(steps(losses, every_ns=S // 20))
+    watcher.take(Columns(steps(losses, every_ns=S // 20)))
     assert len(watcher.verdicts()) == 1
     assert watcher.checks()["spike"] == (True, 3)

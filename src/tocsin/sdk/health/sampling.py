@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import inf, isfinite
 from typing import Final
 
-from tocsin.sdk.thinning import Step
+from tocsin.sdk.columns import Column
 
 STEPS_PER_SECOND: Final = 100
 """So many steps a second are looked at one by one: at some 10 µs each a thousandth of a core."""
@@ -42,36 +42,29 @@ class Budget:
         return max(_BURST_STEPS, passed_ns * STEPS_PER_SECOND / _NS_PER_S)
 
 
-def outstanding(steps: Sequence[Step], name: str, ceiling: float) -> set[int]:
+def outstanding(column: Column, ceiling: float) -> set[int]:
     """Indices of steps that no stride may pass over: at most three, however many stand out.
 
     These are the first whose value is above the ceiling, the highest, and the first that is no finite
     number. That there is none, which is usual, is found by two passes in C.
 
-    >>> outstanding([(0, 1, {"loss": 1.0}), (1, 2, {"loss": 9.0})], "loss", 5.0)
-    {1}
+    >>> outstanding(Column([1.0, 9.0], [0, 3]), 5.0)
+    {3}
     """
-    indices: Sequence[int] = range(len(steps))
-    try:
-        column = [values[name] for _, _, values in steps]
-    except KeyError:  # not every step has it
-        indices = [index for index, (_, _, values) in enumerate(steps) if name in values]
-        column = [steps[index][2][name] for index in indices]
+    values: Sequence[float] = column.values
     found: set[int] = set()
-    if not column:
-        return found
-    if not _is_finite(column):
-        found.update([at for at, value in enumerate(column) if not _is_finite([value])][:1])
-        column = [value if value == value else -inf for value in column]
-    highest = max(column)
+    if not column.is_finite():
+        found.update([at for at, value in enumerate(values) if not _is_finite(value)][:1])
+        values = [value if value == value else -inf for value in values]
+    highest = max(values)
     if highest > ceiling:
-        found.add(column.index(highest))
-        found.add(next(at for at, value in enumerate(column) if value > ceiling))
-    return {indices[at] for at in found}
+        found.add(values.index(highest))
+        found.add(next(at for at, value in enumerate(values) if value > ceiling))
+    return {column.indices[at] for at in found}
 
 
-def _is_finite(column: Sequence[float]) -> bool:
+def _is_finite(value: float) -> bool:
     try:
-        return isfinite(sum(column))
+        return isfinite(value)
     except OverflowError:  # an int beyond all floats
         return False

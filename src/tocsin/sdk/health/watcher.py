@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import inf, nan
 from typing import Final
 
+from tocsin.sdk.columns import Columns
 from tocsin.sdk.health.checks import GRADIENT, LOSS, detectors, patience_steps
 from tocsin.sdk.health.detector import Detector, Finding
 from tocsin.sdk.health.evaluations import Evaluations
@@ -15,7 +16,6 @@ from tocsin.sdk.health.settings import HealthSettings
 from tocsin.sdk.health.stall import Stall
 from tocsin.sdk.health.throughput import ThroughputDrop
 from tocsin.sdk.health.verdicts import CheckState, Verdict
-from tocsin.sdk.thinning import Step
 
 _SEEN_ALWAYS: Final = (*LOSS, *GRADIENT)
 """Values of which every single step counts, however fast the steps are."""
@@ -52,15 +52,18 @@ class Watcher:
         self._last_step = 0
         self._last_count = 0
 
-    def take(self, steps: Sequence[Step]) -> None:
+    def take(self, columns: Columns) -> None:
         """Look at steps, in their order, whose values are plain numbers."""
+        steps = columns.steps
         if not steps:
             return
         stride = self._budget.stride(len(steps), steps[0][0], steps[-1][0])
         chosen = set(range(stride - 1, len(steps), stride))
         if stride > 1:
             for name in _SEEN_ALWAYS:
-                chosen.update(outstanding(steps, name, self._ceiling(name)))
+                column = columns[name]
+                if column is not None:
+                    chosen.update(outstanding(column, self._ceiling(name)))
         for index in sorted(chosen):
             self._look_at(*steps[index])
             self._take_time(steps[index][0], steps[index][1], self._taken + index + 1)
