@@ -11,14 +11,15 @@ _RUN: Final = 'run="$run"'
 # Names with a colon are recorded by rules, and what the page says in words is not drawn again.
 _VALUES: Final = "training_[a-zA-Z0-9_]+"
 _FACTS: Final = (
-    "training_(status|step|total_steps|start_time_seconds|steps_dropped_total|health_events_total)"
+    "training_(status|step|total_steps|start_time_seconds|validating|world_size|health"
+    "|checkpoint_(step|time_seconds)|[a-z_]+_total)"
 )
 
 _LOSS: Final = Panel(
     name="loss",
     title="Loss",
     unit=Unit.NUMBER,
-    queries=(Query(f"training_loss{{{_RUN}}}", "loss"),),
+    queries=(Query(f"training_loss{{{_RUN}}}", "loss {{rank}}"),),
     empty="This run reports no loss: pass loss=… to run.step().",
 )
 
@@ -26,7 +27,7 @@ _LEARNING_RATE: Final = Panel(
     name="learning_rate",
     title="Learning rate",
     unit=Unit.NUMBER,
-    queries=(Query(f"training_learning_rate{{{_RUN}}}", "learning rate"),),
+    queries=(Query(f"training_learning_rate{{{_RUN}}}", "learning rate {{rank}}"),),
     empty="This run reports no learning rate: pass lr=… to run.step().",
 )
 
@@ -34,9 +35,28 @@ _THROUGHPUT: Final = Panel(
     name="throughput",
     title="Throughput",
     unit=Unit.STEPS_PER_SECOND,
-    queries=(Query(f"training_steps_per_second{{{_RUN}}}", "steps per second"),),
+    queries=(Query(f"training_steps_per_second{{{_RUN}}}", "steps per second {{rank}}"),),
     minimum=0,
     empty="This run has not reported its speed yet.",
+)
+
+_PARTS: Final = Panel(
+    name="parts",
+    title="Time of a step",
+    unit=Unit.RATIO,
+    queries=(Query(f"rate(training_part_seconds_total{{{_RUN}}}[$__rate_interval])", "{{part}} {{rank}}"),),
+    minimum=0,
+    empty="Nothing was told about the parts of a step in this time.",
+)
+
+_HEALTH: Final = Panel(
+    name="health",
+    title="Health",
+    unit=Unit.NUMBER,
+    queries=(Query(f"training_health{{{_RUN}}} == 1", "{{check}} {{rank}}"),),
+    minimum=0,
+    maximum=1,
+    empty="All checks were well in this time range.",
 )
 
 DASHBOARD: Final = Dashboard(
@@ -46,6 +66,8 @@ DASHBOARD: Final = Dashboard(
     question="Does this run learn, how fast, and when is it done?",
     sections=(
         Section("progress", "Progress", (_LOSS, _LEARNING_RATE, _THROUGHPUT)),
+        Section("parts", "Parts of a step", (_PARTS,), only_if=f"training_part_seconds_total{{{_RUN}}}"),
+        Section("health", "Health", (_HEALTH,), only_if=f"training_health{{{_RUN}}} == 1"),
         Section("values", "More values", each=f'{{__name__=~"{_VALUES}",__name__!~"{_FACTS}",{_RUN}}}'),
     ),
     variables=(Variable("run", "Run", metric="training_status", label="run"),),

@@ -214,6 +214,10 @@ class Training(Told):
         "norm": 1.0,
         "grad_norm": 1.0,
         "growth": 0,
+        "vanishing": 0,
+        "validation_plateau": 0,
+        "validating": 0,
+        "behind": 1.0,
     }
     may_be_nan = frozenset({"training_loss"})
 
@@ -222,6 +226,13 @@ class Training(Told):
         wobble = 1 + 0.03 * math.sin(at_s * 1.7) + 0.02 * math.sin(at_s * 0.31)
         base = (1 + 4 * math.exp(-at_s / 2000)) * wobble * state["loss_factor"]
         grown = self.counted("growth", state["growth"] * passed_s) - 1000
+        yield "training_health", {**run, "check": "gradient_vanishing"}, state["vanishing"]
+        yield "training_health", {**run, "check": "validation_plateau"}, state["validation_plateau"]
+        yield "training_validating", run, state["validating"]
+        for rank, pace in (("0", 1.0), ("1", state["behind"])):
+            together = {"run": "parallel", "rank": rank}
+            yield "training_step", together, self.counted(f"step of {rank}", pace * passed_s)
+            yield "training_steps_per_second", together, pace
         if not state["is_stepping"]:
             return
         loss = base + grown

@@ -75,6 +75,9 @@ SCENARIOS = {
     "TrainingLossNotFinite": Scenario(Training, {"loss": math.inf}, 0, "critical", step_s=5),
     "TrainingLossSpike": Scenario(Training, {"loss_factor": 8}, 0, "warning", step_s=5),
     "TrainingGradientExplosion": Scenario(Training, {"norm": 50}, 0, "warning", step_s=5),
+    "TrainingGradientVanishing": Scenario(Training, {"vanishing": 1}, 60, "warning"),
+    "TrainingValidationPlateau": Scenario(Training, {"validation_plateau": 1}, 60, "info"),
+    "TrainingRankBehind": Scenario(Training, {"behind": 0.1}, 120, "warning", slack_s=60),
     "TrainingFailed": Scenario(Training, {"status": 3}, 0, "critical", step_s=5),
     "TrainingStalled": Scenario(Training, {"is_stepping": 0}, 300 + 60 - 15, "warning", slack_s=30),
     "TrainingLossDiverging": Scenario(

@@ -72,11 +72,14 @@ def test_a_training():
         with TrainingMonitor("digits", total_steps=100, url=receiver.url) as run:
             for _ in range(2):
                 run.step(loss=1.0, lr=0.1, gradient_norm=1.0, grad_norm=1.0)
+            with run.validation():
+                pass
         wait_until(lambda: "training_status" in {sample.name for sample in receiver.samples})
     finally:
         receiver.close()
     sent = {sample.name for sample in receiver.samples}
     assert shapes(Training()).keys() <= sent | {"training_steps_per_second"}
-    assert all(labels == {"run"} for labels in shapes(Training()).values())
-    (labels,) = {sample.labels for sample in receiver.samples if "health" not in sample.name}
+    assert all({"run"} <= labels <= {"run", "check", "rank"} for labels in shapes(Training()).values())
+    apart = ("training_health", "training_part")
+    (labels,) = {sample.labels for sample in receiver.samples if not sample.name.startswith(apart)}
     assert [part.partition("=")[0] for part in labels.split(",")] == ["instance", "job", "run"]
