@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tocsin.sdk.readings import Reading
 from tocsin.sdk.thinning import Row
@@ -40,7 +40,17 @@ class Outcome(NamedTuple):
     pause_s: float = 0.0
 
 
-TAKEN = Outcome(Fate.TAKEN)
+TAKEN: Final = Outcome(Fate.TAKEN)
+
+
+def unreachable(url: str, fault: Exception) -> Outcome:
+    """No answer came from a server."""
+    return Outcome(Fate.LATER, f"cannot reach {url} ({fault or type(fault).__name__})")
+
+
+def refused(url: str, status: int, words: str) -> Outcome:
+    """A server will never take this."""
+    return Outcome(Fate.REFUSED, f"{url} refuses what is sent and it is dropped: {status} {words}")
 
 
 class Outlet(Protocol):

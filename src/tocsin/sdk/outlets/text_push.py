@@ -10,7 +10,7 @@ from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.lines import row_lines, state_lines
 from tocsin.sdk.names import Names, label_text
-from tocsin.sdk.outlets.outlet import TAKEN, Fate, News, Outcome
+from tocsin.sdk.outlets.outlet import TAKEN, Fate, News, Outcome, refused, unreachable
 from tocsin.sdk.transport import Transport
 
 _WORTH_RETRYING: Final = frozenset({408, 425, 429})
@@ -49,14 +49,14 @@ class TextPush:
         if url is None:
             return Outcome(Fate.LATER, "there is no server any more")
         try:
-            status, words = self._transport.post(url, self._body(news), timeout_s)
+            answer = self._transport.post(url, self._body(news), timeout_s)
         except (OSError, http.client.HTTPException) as fault:
-            return Outcome(Fate.LATER, f"cannot reach {url} ({fault or type(fault).__name__})")
-        if 200 <= status < 300:
+            return unreachable(url, fault)
+        if 200 <= answer.status < 300:
             return TAKEN
-        if status >= 500 or status in _WORTH_RETRYING:
-            return Outcome(Fate.LATER, f"{url} answers {status}")
-        return Outcome(Fate.REFUSED, f"{url} refuses what is sent and it is dropped: {status} {words}")
+        if answer.status >= 500 or answer.status in _WORTH_RETRYING:
+            return Outcome(Fate.LATER, f"{url} answers {answer.status}")
+        return refused(url, answer.status, answer.words)
 
     def failed(self) -> None:
         """Look for another server the next time."""
