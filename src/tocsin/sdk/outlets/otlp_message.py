@@ -27,7 +27,7 @@ class OtlpMessage:
     """Makes requests for one monitor.
 
     ``job`` and ``instance`` become attributes of the resource, beside ``attributes``, which count for more;
-    all other labels stand at each data point, because receivers make series of those alone. There is no scope,
+    all other labels stand at each data point, because receivers make series of those alone. It has no scope,
     of which some would make a label more.
 
     >>> message = OtlpMessage({"job": "training", "run": "a"}, {}, start_ms=0)
