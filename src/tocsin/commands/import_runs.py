@@ -20,8 +20,8 @@ from tocsin.commands.options import Url, clock_text
 from tocsin.commands.run_files import found, lines_of, size_bytes
 from tocsin.commands.run_lines import RunLineParser, Samples
 from tocsin.errors import ParseError, QueryError, UsageError
+from tocsin.sdk.transport import IMPORT_PATH, TEXT
 
-_PATH: Final = "/api/v1/import/prometheus"
 _BATCH_SAMPLES: Final = 10_000
 _TIMEOUT_S: Final = 130.0
 _TRIES: Final = 6
@@ -45,8 +45,8 @@ def import_runs(
     target = (url or server_url()).rstrip("/")
     total = size_bytes(names)
     tally = Tally()
-    with httpx.Client(base_url=target, trust_env=False, timeout=_TIMEOUT_S) as client, bar() as progress:
-        importer = Importer(client, tally)
+    with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client, bar() as progress:
+        importer = Importer(client, target, tally)
         task = progress.add_task("import", total=total)
         for name in names:
             _import_file(name, importer, tally, progress, task)
@@ -97,8 +97,9 @@ class Tally:
 class Importer:
     """Sends samples in batches; what the server refuses of them is noted."""
 
-    def __init__(self, client: httpx.Client, tally: Tally) -> None:
+    def __init__(self, client: httpx.Client, target: str, tally: Tally) -> None:
         self._client = client
+        self._target = target
         self._tally = tally
         self._lines: list[str] = []
         self._count = 0
@@ -115,13 +116,13 @@ class Importer:
         """Send what waits; raises UsageError when there is no server, QueryError when it takes nothing."""
         if not self._lines:
             return
-        body = "".join(self._lines).encode()
+        body = "".join(self._lines).encode("utf-8", "replace")
         self._lines, self._count = [], 0
         answer = self._answer(body)
         if answer.status_code == HTTPStatus.BAD_REQUEST:
             self._tally.refusals.append(_sentence(answer))
         elif answer.is_error or answer.is_redirect:
-            raise QueryError(f"{self._client.base_url} takes nothing: {_sentence(answer)}")
+            raise QueryError(f"{self._target} takes nothing: {_sentence(answer)}")
 
     def _answer(self, body: bytes) -> httpx.Response:
         for attempt in range(_TRIES):
@@ -132,15 +133,12 @@ class Importer:
         return answer
 
     def _post(self, body: bytes) -> httpx.Response:
-        url = self._client.base_url
         try:
-            return self._client.post(
-                _PATH, content=body, headers={"Content-Type": "text/plain; charset=utf-8"}
-            )
+            return self._client.post(f"{self._target}{IMPORT_PATH}", content=body, headers=TEXT)
         except httpx.InvalidURL as error:
-            raise UsageError(f'--url "{url}" is no URL: {error}') from error
+            raise UsageError(f'--url "{self._target}" is no URL: {error}') from error
         except httpx.HTTPError as error:
-            raise UsageError(f"no answer from {url}: {error}; is tocsin up?") from error
+            raise UsageError(f"no answer from {self._target}: {error}; is tocsin up?") from error
 
 
 def _import_file(name: str, importer: Importer, tally: Tally, progress: Progress, task: TaskID) -> None:

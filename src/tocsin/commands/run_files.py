@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, Final, NamedTuple, cast
+from typing import IO, Final, NamedTuple, cast
 
 from tocsin.errors import UsageError
 
@@ -43,7 +43,7 @@ def found(names: Iterable[str]) -> list[str]:
 
 
 def size_bytes(names: Iterable[str]) -> int | None:
-    """How much there is to read; None where that is not known. Raises UsageError for a file that is not there."""
+    """How much there is to read, None where that is not known; raises UsageError for a missing file."""
     names = list(names)
     try:
         return None if STDIN in names else sum(Path(name).stat().st_size for name in names)
@@ -58,7 +58,7 @@ def lines_of(name: str) -> Iterator[Line]:
     """
     try:
         if name == STDIN:
-            yield from _lines(sys.stdin.buffer)
+            yield from _lines(cast("io.BufferedReader", sys.stdin.buffer))
         else:
             with Path(name).open("rb") as file:
                 yield from _lines(file)
@@ -68,10 +68,9 @@ def lines_of(name: str) -> Iterator[Line]:
         raise UsageError(f"cannot read {name}: {error.strerror}") from error
 
 
-def _lines(file: BinaryIO) -> Iterator[Line]:
-    buffered = cast("io.BufferedReader", file)
-    is_gzip = buffered.peek(len(_GZIP)).startswith(_GZIP)
-    reader: IO[bytes] = gzip.GzipFile(fileobj=file) if is_gzip else file
+def _lines(file: io.BufferedReader) -> Iterator[Line]:
+    is_gzip = file.peek(len(_GZIP)).startswith(_GZIP)
+    reader = cast("IO[bytes]", gzip.GzipFile(fileobj=file) if is_gzip else file)
     read_bytes = 0
     number = 0
     while line := _next(reader):

@@ -21,7 +21,7 @@ _NO_NUMBERS: Final = frozenset({"NaN", "+Inf", "-Inf"})
 
 
 class Samples(NamedTuple):
-    """Samples of one time: of each series its name with labels, and its value as the text format writes it."""
+    """Samples of one time: of each series, with its labels, the value as the text format writes it."""
 
     time_ms: int
     values: dict[str, str]
