@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from tocsin.sdk.course import Course
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.verdicts import Verdict
 from tocsin.sdk.health.watcher import Watcher
@@ -48,7 +49,7 @@ class Recorder:
         self._progress = progress or Progress()
         self._outbox: deque[Row] = deque()
         self._outbox_samples = 0
-        self._newest: dict[str, float] = {}
+        self.course = Course()
 
     def relieve(self) -> None:
         """Make room in a full intake; never waits, so that a signal handler may take steps as well."""
@@ -140,7 +141,7 @@ class Recorder:
         """The number of the newest step, and the newest of each value."""
         with self._lock:
             self._absorb()
-            return self._progress.number, {**self._newest, **self._thinner.newest()}
+            return self._progress.number, {**self.course.newest, **self._thinner.newest()}
 
     @contextmanager
     def _soon(self) -> Iterator[None]:
@@ -169,8 +170,7 @@ class Recorder:
         self._put(self._thinner.add(steps))
 
     def _put(self, rows: list[Row]) -> None:
-        for row in rows:
-            self._newest.update(row[2])
+        self.course.take(rows)
         self._outbox.extend(rows)
         self._outbox_samples += sum(map(_sample_count, rows))
         self._trim()

@@ -141,7 +141,7 @@ class RunFile:
         return file
 
     def _new(self) -> WholeLines:
-        run = self._labels.get("run") or self._labels.get("job", "run")
+        run = self._labels.get("run") or self._labels.get("model") or self._labels.get("job", "run")
         word = _NOT_IN_NAME.sub("_", run)[:_LONGEST_NAME]
         when = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = f"{word}-{when}-{_NOT_IN_NAME.sub('_', socket.gethostname())}-{os.getpid()}"
