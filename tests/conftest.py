@@ -17,4 +17,5 @@ settings.load_profile("tocsin")
 def private_runtime_dir(tmp_path, monkeypatch):
     """Keep tests from finding, or being found by, a tocsin that runs on this machine."""
     monkeypatch.setenv("TOCSIN_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.delenv("TOCSIN_URL", raising=False)
+    for name in ("TOCSIN_URL", "TOCSIN_OFFLINE", "TOCSIN_OTLP", "TOCSIN_OTLP_URL"):
+        monkeypatch.delenv(name, raising=False)

@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -28,6 +28,9 @@ class Receiver:
     def __init__(self, port: int = 0) -> None:
         self.status = 204
         self.answer = b""
+        self.extra_headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = {}
+        self.parse = parsed_lines
         self.holding = threading.Event()
         self.requests: list[tuple[str, str | None]] = []
         self.samples: list[Sample] = []
@@ -54,14 +57,17 @@ class Receiver:
         self.connections.add(request.connection)
         text = request.rfile.read(int(request.headers["Content-Length"])).decode()
         self.requests.append((request.path, request.headers["Content-Type"]))
+        self.headers = request.headers
         while self.holding.is_set():
             time.sleep(0.02)
         status, answer = self.status, self.answer
         if 200 <= status < 300:
-            self.samples += [parsed(line) for line in text.splitlines()]
+            self.samples += self.parse(text)
         with contextlib.suppress(OSError):
             request.send_response(status)
             request.send_header("Content-Length", str(len(answer)))
+            for name, value in self.extra_headers.items():
+                request.send_header(name, value)
             request.end_headers()
             request.wfile.write(answer)
 
@@ -83,6 +89,10 @@ class Receiver:
         self.server.server_close()
         self.thread.join()
         self.disconnect()
+
+
+def parsed_lines(text: str) -> list[Sample]:
+    return [parsed(line) for line in text.splitlines()]
 
 
 def parsed(line: str) -> Sample:

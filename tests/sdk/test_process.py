@@ -168,11 +168,14 @@ def test_an_end_in_a_hurry_leaves_no_traceback(receiver):
         script(
             """
             import os, sys, threading, time, tocsin
+            begun = threading.Event()
             def train():
                 with tocsin.TrainingMonitor("daemon", url=sys.argv[1], port=0) as run:
+                    begun.set()
                     while True:
                         run.step(loss=1.0)
             threading.Thread(target=train, daemon=True).start()
+            begun.wait(10)
             time.sleep(0.6)
             """,
             receiver.url,

@@ -4,7 +4,7 @@ import pytest
 
 from tests.sdk.receiver import Receiver
 from tests.support.ports import free_port
-from tocsin.sdk.transport import Transport
+from tocsin.sdk.transport import Answer, Transport
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def transport():
 
 def test_lines_arrive_and_the_connection_is_kept(receiver, transport):
     for n in range(3):
-        assert transport.post(receiver.url, f'a{{run="x"}} {n} 1\n'.encode(), 5) == (204, "")
+        assert transport.post(receiver.url, f'a{{run="x"}} {n} 1\n'.encode(), 5) == Answer(204)
     assert receiver.values("a") == [0, 1, 2]
     assert receiver.requests[0] == ("/api/v1/import/prometheus", "text/plain; charset=utf-8")
 
@@ -24,7 +24,7 @@ def test_lines_arrive_and_the_connection_is_kept(receiver, transport):
 def test_a_connection_that_was_closed_meanwhile_is_opened_again(receiver, transport):
     transport.post(receiver.url, b"", 5)
     receiver.disconnect()
-    assert transport.post(receiver.url, b'a{run="x"} 1 1\n', 5)[0] == 204
+    assert transport.post(receiver.url, b'a{run="x"} 1 1\n', 5).status == 204
     assert receiver.values("a") == [1]
 
 
@@ -33,19 +33,19 @@ def test_another_server_at_the_same_address_is_reached_at_once(transport):
     transport.post(first.url, b"", 5)
     first.close()
     second = Receiver(first.port)
-    assert transport.post(second.url, b'a{run="x"} 1 1\n', 5)[0] == 204
+    assert transport.post(second.url, b'a{run="x"} 1 1\n', 5).status == 204
     assert second.values("a") == [1]
     second.close()
 
 
 def test_the_first_words_of_a_refusal_come_back(receiver, transport):
     receiver.status, receiver.answer = 400, b"line 3:\n  no value" + b"!" * 100_000
-    status, answer = transport.post(receiver.url, b"", 5)
-    assert status == 400
-    assert answer.startswith("line 3: no value!!!")
-    assert len(answer) <= 200
+    answer = transport.post(receiver.url, b"", 5)
+    assert answer.status == 400
+    assert answer.words.startswith("line 3: no value!!!")
+    assert len(answer.words) <= 200
     receiver.status, receiver.answer = 204, b""
-    assert transport.post(receiver.url, b"", 5)[0] == 204
+    assert transport.post(receiver.url, b"", 5).status == 204
 
 
 def test_a_server_that_is_not_there_is_an_error(transport):

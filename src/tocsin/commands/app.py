@@ -13,6 +13,7 @@ from tocsin.commands import (
     check,
     demo,
     drill,
+    import_runs,
     incidents,
     nemo_run,
     query,
@@ -48,6 +49,7 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("drill")(drill.drill)
 app.command("query")(query.query)
+app.command("import")(import_runs.import_runs)
 app.command("nemo-run")(nemo_run.nemo_run)
 app.add_typer(check.app, name="check")
 app.add_typer(incidents.app, name="incidents")

@@ -36,7 +36,7 @@ class Progress:
     ) -> None:
         self.start_ns = start_ns
         self._rates = rates or Rates()
-        self._total_steps = total_steps
+        self.total_steps = total_steps
         self.taken = 0
         self._number: int | None = None
         self._last_ns = 0
@@ -65,8 +65,8 @@ class Progress:
 
     def readings(self, now_ns: int) -> Iterator[Reading]:
         """The series that follow from the steps so far."""
-        if self._total_steps is not None:
-            yield Reading("training_total_steps", self._total_steps)
+        if self.total_steps is not None:
+            yield Reading("training_total_steps", self.total_steps)
         for name, total in self._totals.items():
             yield Reading(f"training_{name}_total", total)
         pace = self._pace.per_second(now_ns)
@@ -99,8 +99,8 @@ class Progress:
 
     def _end(self, now_ns: int) -> Iterator[Reading]:
         pace = self._long_pace.per_second(now_ns)
-        if self._total_steps is not None and self._number is not None and pace is not None:
-            yield Reading("training_eta_seconds", max(0.0, self._total_steps - self._number) / pace)
+        if self.total_steps is not None and self._number is not None and pace is not None:
+            yield Reading("training_eta_seconds", max(0.0, self.total_steps - self._number) / pace)
 
 
 def _sum(values: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from tocsin.sdk.columns import Columns, Step
+from tocsin.sdk.course import Course
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.verdicts import Verdict
 from tocsin.sdk.health.watcher import Watcher
@@ -49,7 +50,7 @@ class Recorder:
         self._progress = progress or Progress()
         self._outbox: deque[Row] = deque()
         self._outbox_samples = 0
-        self._newest: dict[str, float] = {}
+        self.course = Course()
 
     def relieve(self) -> None:
         """Make room in a full intake; never waits, so that a signal handler may take steps as well."""
@@ -141,7 +142,7 @@ class Recorder:
         """The number of the newest step, and the newest of each value."""
         with self._lock:
             self._absorb()
-            return self._progress.number, {**self._newest, **self._thinner.newest()}
+            return self._progress.number, {**self.course.newest, **self._thinner.newest()}
 
     @contextmanager
     def _soon(self) -> Iterator[None]:
@@ -171,8 +172,7 @@ class Recorder:
         self._put(self._thinner.add(columns))
 
     def _put(self, rows: list[Row]) -> None:
-        for row in rows:
-            self._newest.update(row[2])
+        self.course.take(rows)
         self._outbox.extend(rows)
         self._outbox_samples += sum(map(_sample_count, rows))
         self._trim()

@@ -12,6 +12,7 @@ from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from tocsin.sdk import summary
 from tocsin.sdk.checkpoints import Checkpoints
 from tocsin.sdk.columns import Step
 from tocsin.sdk.discovery import Destination
@@ -275,9 +276,27 @@ class TrainingMonitor:
             try:
                 if self._sender is not None:
                     self._sender.close(CLOSE_WITHIN_S)
+                    self._summarise(self._sender)
             finally:
                 if self._endpoint is not None:
                     self._endpoint.close()
+
+    def _summarise(self, sender: Sender) -> None:
+        """Say how the run went where no server has seen it; of several processes the first one does."""
+        if not summary.is_wanted() or sender.was_served or self._rank.number or not self._progress.taken:
+            return
+        with self._guard.around("summary", "no summary is printed"):
+            summary.Summary(
+                self._name,
+                self._status.name.lower(),
+                self._progress.taken,
+                (time_ns() - self._progress.start_ns) / _NS_PER_S,
+                self._progress.total_steps,
+                self._recorder.course.losses,
+                self._recorder.course.newest,
+                {check: events for check, (_, events) in self._recorder.checks().items()},
+                sender.later,
+            ).show()
 
     def _refuse(self, step: Step) -> None:
         self._guard.tell_once("closed", "step() counts only inside `with`, in the process that entered it")

@@ -1,26 +1,53 @@
-"""One HTTP request: text lines to the import address of a server."""
+"""One HTTP request: what a monitor sends, to one address of a server."""
 
 from __future__ import annotations
 
 import http.client
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 IMPORT_PATH: Final = "/api/v1/import/prometheus"
+TEXT: Final = MappingProxyType({"Content-Type": "text/plain; charset=utf-8"})
 
 _ANSWER_BYTES: Final = 65_536
 """As much of an answer is read; a connection with more to say is not used again."""
 
+_WORDS: Final = 200
+
+
+class Answer(NamedTuple):
+    """What a server said; ``retry_after`` is that header, as it came."""
+
+    status: int
+    body: bytes = b""
+    retry_after: str = ""
+
+    @property
+    def words(self) -> str:
+        """The first words of the body.
+
+        >>> Answer(400, b"line 3:  no value").words
+        'line 3: no value'
+        """
+        return " ".join(self.body.decode("utf-8", "replace")[:_WORDS].split())
+
 
 class Transport:
-    """Posts to one server at a time over a connection that is kept. It asks no proxy."""
+    """Posts to one server at a time over a connection that is kept. It asks no proxy.
 
-    def __init__(self) -> None:
+    ``path`` stands behind the base URL, and ``headers`` go with every request.
+    """
+
+    def __init__(self, path: str = IMPORT_PATH, headers: Mapping[str, str] = TEXT) -> None:
+        self._path = path
+        self._headers = dict(headers)
         self._base_url = ""
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, base_url: str, body: bytes, timeout_s: float) -> tuple[int, str]:
-        """Send lines; returns the status and the first words of the answer.
+    def post(self, base_url: str, body: bytes, timeout_s: float) -> Answer:
+        """Send a body.
 
         ``timeout_s`` bounds each wait of the exchange. Raises OSError or
         http.client.HTTPException when no answer came.
@@ -42,19 +69,23 @@ class Transport:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, base_url: str, body: bytes, timeout_s: float) -> tuple[int, str]:
+    def _exchange(self, base_url: str, body: bytes, timeout_s: float) -> Answer:
         is_done = False
         try:
             connection = self._open(base_url, timeout_s)
-            path = urlsplit(base_url).path + IMPORT_PATH
-            connection.request("POST", path, body, {"Content-Type": "text/plain; charset=utf-8"})
+            connection.request("POST", self._target(base_url), body, self._headers)
             with connection.getresponse() as response:
-                text = response.read(_ANSWER_BYTES).decode("utf-8", "replace")
+                content = response.read(_ANSWER_BYTES)
                 is_done = response.isclosed()
-            return response.status, " ".join(text[:200].split())
+            return Answer(response.status, content, response.headers.get("Retry-After", ""))
         finally:
             if not is_done:
                 self.close()
+
+    def _target(self, base_url: str) -> str:
+        parts = urlsplit(base_url)
+        path = f"{parts.path}{self._path}" or "/"
+        return f"{path}?{parts.query}" if parts.query else path
 
     def _open(self, base_url: str, timeout_s: float) -> http.client.HTTPConnection:
         if base_url != self._base_url:
