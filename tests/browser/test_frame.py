@@ -187,3 +187,26 @@ def test_values_are_written_as_people_write_them(page):
         [[value, unit] for value, unit, _ in UNITS],
     )
     assert written == [text for _, _, text in UNITS]
+
+
+TICKS = [
+    ([0, 102_400, 1_126_400], "bytes", ["0", "100 KiB", "1100 KiB"]),
+    ([0, 2**30, 3 * 2**30], "bytes", ["0", "1 GiB", "3 GiB"]),
+    ([100, 120, 140], "seconds", ["100 s", "120 s", "140 s"]),
+    ([60, 90, 120], "seconds", ["1.0 min", "1.5 min", "2.0 min"]),
+    ([1200, 1201], "number", ["1200", "1201"]),
+    ([1200, 1300], "number", ["1.2 k", "1.3 k"]),
+    ([0.001, 0.002], "number", ["1e-3", "2e-3"]),
+]
+
+
+def test_ticks_are_short_enough_to_stand_beside_the_chart(page):
+    page.goto("/")
+    written = page.evaluate(
+        """async (cases) => {
+            const { formatTicks } = await import(document.querySelector('link[href$="units.js"]').href);
+            return cases.map(([ticks, unit]) => formatTicks(ticks, unit));
+        }""",
+        [[ticks, unit] for ticks, unit, _ in TICKS],
+    )
+    assert written == [texts for _, _, texts in TICKS]

@@ -200,3 +200,21 @@ def test_a_run_that_has_just_begun(page, api):
     expect(page.locator(".steps")).to_have_text("step 2 / 100")
     assert headline(page, "loss") == "1"
     assert series_pixels(page, "loss", 1) > 20
+
+
+def test_lines_of_several_processes_go_on_at_each_others_times(page):
+    page.goto("/training")
+    frame = page.evaluate(
+        """async () => {
+            const { frameOverTime } = await import(document.querySelector('link[href$="steps.js"]').href);
+            const ranks = [
+                { labels: { rank: "0" }, times: [0, 1, 2, 30], values: [5, 4, 3, 2] },
+                { labels: { rank: "1" }, times: [0.5, 1.5, 2.5], values: [9, 8, 7] },
+            ];
+            return frameOverTime(ranks, ({ rank }) => rank);
+        }"""
+    )
+    first, second = frame["lines"]
+    assert frame["x"][:6] == [0, 0.5, 1, 1.5, 2, 2.5]
+    assert first["values"][:6] == [5, 5, 4, 4, 3, 3]
+    assert second["values"] == [None, 9, 9, 8, 8, 7, *[None] * (len(frame["x"]) - 6)]

@@ -23,7 +23,7 @@ def clock(monkeypatch):
 
 
 def spent(parts):
-    return {reading.labels[0][1]: reading.value for reading in parts.readings()}
+    return parts.seconds()
 
 
 def test_the_seconds_of_blocks_add_up(clock):
@@ -80,3 +80,17 @@ def test_names_made_up_at_each_step_are_bounded(caplog):
         parts.add(f"step {n}", 1)
     assert len(spent(parts)) == MOST_PARTS
     assert caplog.text.count("parts of a step") == 1
+
+
+def test_the_share_of_a_part_is_that_of_the_newest_seconds():
+    def said(at_s):
+        readings = parts.readings(int(at_s * 1e9))
+        return [reading.value for reading in readings if reading.name == "training_part_ratio"]
+
+    parts = Parts(Guard("test"))
+    parts.add("data", 5.0)
+    assert said(0) == [0]
+    for second in range(1, 20):
+        parts.add("data", 0.25)
+        assert said(second) == [pytest.approx(0.25)]
+    assert said(40) == [0]

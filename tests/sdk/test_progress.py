@@ -85,7 +85,7 @@ def test_what_no_step_can_have_counts_as_nothing(tokens):
 def test_the_work_of_a_step_gives_utilisation():
     progress = steady(Progress(Rates(flops_per_step=3e12, peak_flops=1e13)), 10, each_s=0.5)
     assert facts(progress, 5)["flops_per_second"] == pytest.approx(6e12)
-    assert facts(progress, 5)["flops_utilization"] == pytest.approx(0.6)
+    assert facts(progress, 5)["flops_utilization_ratio"] == pytest.approx(0.6)
 
 
 def test_a_price_gives_the_cost_so_far_and_of_a_step():

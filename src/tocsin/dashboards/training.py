@@ -11,7 +11,7 @@ _RUN: Final = 'run="$run"'
 # Names with a colon are recorded by rules, and what the page says in words is not drawn again.
 _VALUES: Final = "training_[a-zA-Z0-9_]+"
 _FACTS: Final = (
-    "training_(status|step|total_steps|start_time_seconds|validating|world_size|health"
+    "training_(status|step|total_steps|start_time_seconds|validating|world_size|health|eta_seconds"
     "|checkpoint_(step|time_seconds)|[a-z_]+_total)"
 )
 
@@ -44,19 +44,9 @@ _PARTS: Final = Panel(
     name="parts",
     title="Time of a step",
     unit=Unit.RATIO,
-    queries=(Query(f"rate(training_part_seconds_total{{{_RUN}}}[$__rate_interval])", "{{part}} {{rank}}"),),
+    queries=(Query(f"training_part_ratio{{{_RUN}}}", "{{part}} {{rank}}"),),
     minimum=0,
     empty="Nothing was told about the parts of a step in this time.",
-)
-
-_HEALTH: Final = Panel(
-    name="health",
-    title="Health",
-    unit=Unit.NUMBER,
-    queries=(Query(f"training_health{{{_RUN}}} == 1", "{{check}} {{rank}}"),),
-    minimum=0,
-    maximum=1,
-    empty="All checks were well in this time range.",
 )
 
 DASHBOARD: Final = Dashboard(
@@ -66,8 +56,7 @@ DASHBOARD: Final = Dashboard(
     question="Does this run learn, how fast, and when is it done?",
     sections=(
         Section("progress", "Progress", (_LOSS, _LEARNING_RATE, _THROUGHPUT)),
-        Section("parts", "Parts of a step", (_PARTS,), only_if=f"training_part_seconds_total{{{_RUN}}}"),
-        Section("health", "Health", (_HEALTH,), only_if=f"training_health{{{_RUN}}} == 1"),
+        Section("parts", "Parts of a step", (_PARTS,), only_if=f"training_part_ratio{{{_RUN}}}"),
         Section("values", "More values", each=f'{{__name__=~"{_VALUES}",__name__!~"{_FACTS}",{_RUN}}}'),
     ),
     variables=(Variable("run", "Run", metric="training_status", label="run"),),

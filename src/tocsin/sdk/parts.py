@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from time import perf_counter
 from types import TracebackType
 from typing import Final, Generic, TypeVar, cast
 
 from tocsin.sdk.guard import Guard
+from tocsin.sdk.pace import Pace
 from tocsin.sdk.readings import Reading
 
 MOST_PARTS: Final = 20
@@ -24,13 +26,15 @@ class Parts:
     ...     pass
     >>> list(parts.batches([1, 2]))
     [1, 2]
-    >>> [reading.labels for reading in parts.readings()]
-    [(('part', 'forward_backward'),), (('part', 'data'),)]
+    >>> list(parts.seconds())
+    ['forward_backward', 'data']
     """
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._spent_s: dict[str, float] = {}
+        self._paces: dict[str, Pace] = {}
+        self._reading = Lock()
 
     def __getitem__(self, name: str) -> Part:
         """A block whose time counts for this part; blocks may stand inside each other."""
@@ -50,12 +54,21 @@ class Parts:
             return
         spent_s[name] = spent_s.get(name, 0.0) + seconds
 
-    def readings(self) -> list[Reading]:
+    def seconds(self) -> dict[str, float]:
         """The seconds of every part so far."""
-        return [
-            Reading("training_part_seconds_total", seconds, (("part", name),))
-            for name, seconds in self._spent_s.copy().items()
-        ]
+        return self._spent_s.copy()
+
+    def readings(self, now_ns: int) -> list[Reading]:
+        """The seconds of every part so far, and its share of the newest seconds in which somebody asked."""
+        readings = []
+        with self._reading:
+            for name, seconds in self.seconds().items():
+                labels = (("part", name),)
+                readings.append(Reading("training_part_seconds_total", seconds, labels))
+                pace = self._paces.setdefault(name, Pace())
+                pace.update(seconds, now_ns)
+                readings.append(Reading("training_part_ratio", pace.per_second(now_ns) or 0.0, labels))
+        return readings
 
 
 class Part:

@@ -88,7 +88,7 @@ class Progress:
         if flops is not None:
             yield Reading("training_flops_per_second", flops * pace)
             if self._rates.peak_flops is not None:
-                yield Reading("training_flops_utilization", flops * pace / self._rates.peak_flops)
+                yield Reading("training_flops_utilization_ratio", flops * pace / self._rates.peak_flops)
 
     def _cost(self, now_ns: int, pace: float | None) -> Iterator[Reading]:
         if self._rates.price_per_hour is not None:

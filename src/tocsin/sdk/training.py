@@ -202,10 +202,9 @@ class TrainingMonitor:
             number, values = self._recorder.newest()
             named = (reading for reading in self._state(time_ns()) if not reading.labels)
             metrics = {reading.name.removeprefix("training_"): reading.value for reading in named}
-            parts = {reading.labels[0][1]: reading.value for reading in self._parts.readings()}
             health = {check: is_bad for check, (is_bad, _) in self._recorder.checks().items()}
             metrics |= {"run": self._name, "status": self._status.name.lower(), "step": number}
-            metrics |= {"part_seconds": parts, "health": health, **values}
+            metrics |= {"part_seconds": self._parts.seconds(), "health": health, **values}
         return metrics
 
     @property
@@ -331,7 +330,7 @@ class TrainingMonitor:
         readings = [Reading(name, value) for name, value in self._facts().items()]
         # A value that the training reports by itself stands for the one that would follow from its steps.
         readings += [each for each in self._recorder.progress(now_ns) if each.name not in self._names]
-        readings += self._parts.readings()
+        readings += self._parts.readings(now_ns)
         readings += self._checkpoints.readings()
         for check, (is_bad, events) in self._recorder.checks().items():
             own = (("check", check),)

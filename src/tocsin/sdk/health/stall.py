@@ -25,7 +25,7 @@ class Stall(Detector):
     >>> [stall.observe(step, 1.0) for step in range(5)]
     [None, None, None, None, None]
     >>> stall.overdue(29.0), stall.overdue(31.0).text
-    (None, 'has taken no step for 31 s, where 1 s a step is usual')
+    (None, 'have not come for 31 s, where 1 s each is usual')
     """
 
     check: ClassVar[str] = "stall"
@@ -50,5 +50,5 @@ class Stall(Detector):
         limit_s = max(self._factor * usual_s, self._least_s, _OVER_LONGEST * longest_s)
         if waited_s <= limit_s:
             return None
-        text = f"has taken no step for {waited_s:.0f} s, where {usual_s:.3g} s a step is usual"
+        text = f"have not come for {waited_s:.0f} s, where {usual_s:.3g} s each is usual"
         return Finding(waited_s, limit_s, text)

@@ -11,6 +11,7 @@ from tocsin.sdk.health.windows import SortedWindow
 _NEWEST_STEPS: Final = 20
 _USUAL_STEPS: Final = 200
 _NEW_NORMAL_STEPS: Final = 2000
+_STILL: Final = 0.8
 
 
 class ThroughputDrop(Detector):
@@ -52,7 +53,8 @@ class ThroughputDrop(Detector):
         if len(self._usual) < _USUAL_STEPS // 2:
             return None
         usual_s, newest_s = self._usual.median(), self._newest.median()
-        limit_s = self._factor * usual_s
+        # Once slow, steps have to be clearly faster again, so that a pace at the limit is one event.
+        limit_s = usual_s * (max(1.0, _STILL * self._factor) if self._slow_steps else self._factor)
         if newest_s <= limit_s:
             return None
-        return Finding(newest_s, limit_s, f"takes {newest_s:.3g} s a step, where {usual_s:.3g} s was usual")
+        return Finding(newest_s, limit_s, f"take {newest_s:.3g} s each, where {usual_s:.3g} s was usual")

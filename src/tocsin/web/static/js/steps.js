@@ -69,7 +69,7 @@ export function frameOverTime(series, nameOf) {
     if (!values || times === x) return values;
     const column = new Array(x.length).fill(null);
     times.forEach((second, index) => (column[rowOf.get(second)] = values[index]));
-    return column;
+    return bridged(column, x, limitOf(times));
   };
   const lines = series.map(({ labels, times, values, low, high }) => ({
     name: nameOf(labels),
@@ -106,11 +106,7 @@ export function frameOverSteps({ x, lines }, axis) {
 /** Put an empty row where neighbours are much further apart than usual, so that no line bridges a silence. */
 function withGaps(frame) {
   const { x, lines } = frame;
-  const distances = x
-    .slice(1)
-    .map((place, row) => place - x[row])
-    .sort((a, b) => a - b);
-  const limit = GAP_FACTOR * (distances[Math.floor(0.95 * distances.length)] ?? Infinity);
+  const limit = limitOf(x);
   const rows = x.flatMap((place, row) => (row > 0 && place - x[row - 1] > limit ? [null, row] : [row]));
   if (rows.length === x.length) return frame;
   const pick = (values) => values && rows.map((row) => (row === null ? null : values[row]));
@@ -118,6 +114,27 @@ function withGaps(frame) {
     x: rows.map((row, index) => (row === null ? (x[rows[index - 1]] + x[rows[index + 1]]) / 2 : x[row])),
     lines: lines.map((line) => ({ ...line, values: pick(line.values), low: pick(line.low), high: pick(line.high) })),
   };
+}
+
+/** The distance from which on two neighbours are not joined. */
+function limitOf(places) {
+  const distances = places
+    .slice(1)
+    .map((place, row) => place - places[row])
+    .sort((a, b) => a - b);
+  return GAP_FACTOR * (distances[Math.floor(0.95 * distances.length)] ?? Infinity);
+}
+
+/** A line goes on at the places of the other lines: its last value holds until its next, where that is near. */
+function bridged(column, x, limit) {
+  const whole = [...column];
+  let last = null;
+  column.forEach((value, row) => {
+    if (value === null) return;
+    if (last !== null && x[row] - x[last] <= limit) whole.fill(column[last], last + 1, row);
+    last = row;
+  });
+  return whole;
 }
 
 const hasValue = (lines, row) => lines.some(({ values }) => values[row] !== null);

@@ -19,6 +19,15 @@ const TIME = [
   [86400, "d"],
 ];
 
+/** Seconds that look round in some unit of time: 1, 2, 5 of each power of ten below one, then parts of a minute, … */
+const TIME_DISTANCES_S = [
+  ...[-9, -8, -7, -6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)),
+  ...[1, 2, 5, 10, 15, 30],
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => 60 * minutes),
+  ...[1, 2, 3, 6, 12].map((hours) => 3600 * hours),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((days) => 86_400 * days),
+];
+
 const withSuffix = (scales, suffix) => scales.map(([size, name]) => [size, name + suffix]);
 
 /** Per unit: the scales to choose from (size, name), smallest first, and a factor applied before. */
@@ -34,6 +43,9 @@ const UNITS = {
   celsius: { scales: [[1, "°C"]] },
   watts: { scales: withSuffix(DECIMAL, "W") },
 };
+
+/** A tick with more does not fit beside the chart. */
+const MOST_TICK_DECIMALS = 2;
 
 const spec = (unit) => UNITS[unit] ?? UNITS.number;
 
@@ -91,7 +103,7 @@ export function formatTicks(ticks, unit) {
   const largest = Math.max(...shown.map(Math.abs), 0);
   const distance = shown.length > 1 ? Math.abs(shown[1] - shown[0]) : largest || 1;
   const isTiny = small && largest > 0 && largest < 0.01;
-  const [size, name] = scaleFor(largest, scales);
+  const [size, name] = tickScale(largest, distance, scales);
   const mantissa = decimalsFor(distance / 10 ** Math.floor(Math.log10(largest)), 3);
   const decimals = decimalsFor(distance / size, 6);
   return ticks.map((tick) => {
@@ -100,6 +112,13 @@ export function formatTicks(ticks, unit) {
     if (scaled === 0) return "0";
     return isTiny ? scientific(scaled, mantissa) : join((scaled / size).toFixed(decimals), shortName(name));
   });
+}
+
+/** The scale of the largest tick, or the next smaller one in which ticks at this distance read as short numbers. */
+function tickScale(largest, distance, scales) {
+  const usual = scaleFor(largest, scales);
+  const smaller = scales.slice(0, scales.indexOf(usual) + 1).reverse();
+  return smaller.find(([size]) => decimalsFor(distance / size, 6) <= MOST_TICK_DECIMALS) ?? usual;
 }
 
 /** How many decimals tell multiples of a distance apart. */
@@ -118,6 +137,7 @@ const shortName = (name) => (name.includes("steps/s") ? name.replace(" steps/s",
  * @returns {number[]|undefined} undefined leaves the choice to uPlot
  */
 export function tickDistances(unit) {
+  if (spec(unit).scales === TIME) return TIME_DISTANCES_S;
   if (!spec(unit).binary) return undefined;
   const round = [1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256, 500, 512];
   return BINARY.flatMap(([size]) => round.map((digit) => digit * size)).sort((a, b) => a - b);

@@ -112,19 +112,22 @@ function sectionsOf({ sections }, data) {
   const filled = sections.map((section) =>
     section.each ? { ...section, panels: [...section.panels, ...further] } : section,
   );
-  return filled.filter(({ panels }) => panels.length > 0);
+  const reported = new Set(data?.series.map(({ labels }) => labels.__name__));
+  const exists = ({ only_if: condition }) => !condition || [...metricsIn(condition)].some((name) => reported.has(name));
+  return filled.filter((section) => section.panels.length > 0 && exists(section));
 }
 
 const metricsOf = ({ queries }) => queries.flatMap(({ expr }) => [...metricsIn(expr)]);
 
 function panelFor(metric) {
   const name = metric.replace(/^training_/, "");
-  const title = name.replaceAll("_", " ");
-  const unit = UNIT_OF_SUFFIX[name.split("_").at(-1)] ?? "number";
+  const words = name.split("_");
+  const unit = words.length > 1 ? UNIT_OF_SUFFIX[words.at(-1)] : undefined;
+  const title = (unit ? words.slice(0, -1) : words).join(" ");
   return {
     name,
     title: title[0].toUpperCase() + title.slice(1),
-    unit,
+    unit: unit ?? "number",
     queries: [{ expr: `${metric}{run="$run"}`, legend: title }],
     headline: "first",
     empty: "This value was not reported in this time range.",
