@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from tocsin.sdk.clients import ClientSeries
 from tocsin.sdk.events import log_event
 from tocsin.sdk.federated_metrics import FederatedMetrics
+from tocsin.sdk.gpus import GpuEvents
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.json_log import use_json
 from tocsin.sdk.lingering import LingeringEndpoint, Passed
@@ -67,6 +68,7 @@ class FederatedMonitor:
             # All or nothing: a registry that has one of the names already takes none of them.
             with self._guard.around("registry", "the metrics are not in the registry that was given"):
                 registry.register(Passed(self._registry))
+        self._gpus = GpuEvents(self._guard)
         self._endpoint: LingeringEndpoint | None = None
         self._pid = 0
         self._started_s = 0.0
@@ -129,6 +131,8 @@ class FederatedMonitor:
                 num_rounds=self._num_rounds,
                 min_clients=self._min_clients,
             )
+            if self._switches.gpu_enabled:
+                self._gpus.look(self._logger, exporter=self._switches.dcgm_enabled)
 
     def end(self, status: Status = Status.COMPLETE, *, linger: bool = True) -> None:
         """End, complete or failed; leaving the ``with`` block does that.
@@ -148,6 +152,7 @@ class FederatedMonitor:
                 final_accuracy=self._last_accuracy,
                 total_duration_seconds=round(monotonic() - self._started_s, 3),
             )
+            self._gpus.forget()
             if self._endpoint is not None:
                 self._endpoint.close(linger=linger)
 
