@@ -9,14 +9,17 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from tocsin.runtime import runtime_dir
+from tests.sdk.receiver import wait_until
+from tocsin.runtime import announce, runtime_dir
 from tocsin.sdk import FederatedMonitor
 from tocsin.sdk.clients import ClientSeries
 from tocsin.sdk.lingering import LingeringEndpoint
+from tocsin.sdk.training import Status
 
 
-def scraped(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+def scraped(port, by="Prometheus/3.0"):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"User-Agent": by})
+    with urllib.request.urlopen(request, timeout=10) as response:
         return response.read().decode()
 
 
@@ -52,6 +55,77 @@ def test_who_is_not_scraped_regularly_closes_at_once():
     scraped(fl.port)
     fl.end()
     assert not is_open(fl.port)
+
+
+def announce_server(url):
+    return announce("servers", f"{os.getpid()}.json", {"pid": os.getpid(), "url": url})
+
+
+@pytest.mark.parametrize("linger", [True, False], ids=["lingering", "at once"])
+def test_a_tocsin_on_this_machine_is_sent_the_end_and_not_waited_for(receiver, linger):
+    server = announce_server(receiver.url)
+    fl = FederatedMonitor("FedAvg", port=0)
+    fl.start()
+    fl.round_start(1, selected=["a"])
+    scraped(fl.port, by="tocsin/1.0")
+    time.sleep(2.5)
+    scraped(fl.port, by="tocsin/1.0")
+    began_s = time.monotonic()
+    fl.end(Status.FAILED, linger=linger)
+    until_closed(fl.port)
+    server.unlink()
+    assert time.monotonic() - began_s < 2, "the next scrape was not due before"
+    (status,) = receiver.of("fl_training_status")
+    assert status.value == 3
+    assert status.labels == f'instance="{socket.gethostname()}",job="federated"'
+    assert receiver.of("fl_round_current")[0].labels.endswith('strategy="FedAvg"')
+    assert receiver.values("fl_clients_selected") == [1]
+
+
+def test_who_else_scrapes_is_waited_for_though_a_tocsin_knows_the_end(receiver):
+    server = announce_server(receiver.url)
+    fl = FederatedMonitor("FedAvg", port=0)
+    fl.start()
+    for _ in range(2):
+        scraped(fl.port, by="tocsin/1.0")
+        scraped(fl.port)
+        time.sleep(0.5)
+    fl.end()
+    wait_until(lambda: receiver.values("fl_training_status") == [2])
+    server.unlink()
+    scraped(fl.port, by="tocsin/1.0")
+    time.sleep(0.3)
+    assert "fl_training_status 2.0" in scraped(fl.port)
+    until_closed(fl.port)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_tocsin_that_takes_nothing_is_waited_for_as_all_others(receiver, status):
+    receiver.status = status
+    server = announce_server(receiver.url)
+    fl = FederatedMonitor("FedAvg", port=0)
+    fl.start()
+    for _ in range(2):
+        scraped(fl.port, by="tocsin/1.0")
+        time.sleep(0.5)
+    fl.end()
+    wait_until(lambda: receiver.requests)
+    server.unlink()
+    assert "fl_training_status 2.0" in scraped(fl.port, by="tocsin/1.0")
+    until_closed(fl.port)
+
+
+def test_a_tocsin_that_hangs_holds_up_for_a_second(receiver):
+    receiver.holding.set()
+    server = announce_server(receiver.url)
+    fl = FederatedMonitor("FedAvg", port=0)
+    fl.start()
+    began_s = time.monotonic()
+    fl.end()
+    assert time.monotonic() - began_s < 0.5, "the program does not wait"
+    until_closed(fl.port)
+    server.unlink()
+    assert 0.9 < time.monotonic() - began_s < 5
 
 
 def test_a_scraper_that_went_away_is_waited_for_a_little_and_not_for_ever():

@@ -35,7 +35,7 @@ class Destination:
         """The URL to send to now, or None when there is no server."""
         if not self.is_named and self._monotonic_s() >= self._look_at_s:
             self._look_at_s = self._monotonic_s() + LOOK_EVERY_S
-            self._keep_order(_running_servers())
+            self._keep_order(running_servers())
         return self._candidates[0] if self._candidates else None
 
     def failed(self) -> None:
@@ -64,7 +64,8 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _running_servers() -> list[str]:
+def running_servers() -> list[str]:
+    """The base URLs of every ``tocsin up`` of this user on this machine, the newest first."""
     urls = [_url_in(path) for path in announced("servers")]
     return [url for url in urls if url is not None]
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Thread
+from typing import Any, Final
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -22,15 +23,26 @@ ADDRESS = "127.0.0.1"
 class Endpoint:
     """Serves what a registry holds, under a ``job``.
 
-    ``port`` 0 takes any free one. Raises OSError when the port is taken, ConfigError or OSError
-    when the file by which servers find it cannot be written; nothing is left open then.
+    ``port`` 0 takes any free one. ``around`` may put an application of WSGI around the one that answers.
+    ``labels`` are those that a server gives to what it scrapes here. Raises OSError when the port is taken,
+    ConfigError or OSError when the file by which servers find it cannot be written; nothing is left open
+    then.
     """
 
-    def __init__(self, port: int, registry: CollectorRegistry, job: str) -> None:
-        self._job = job
+    def __init__(
+        self,
+        port: int,
+        registry: CollectorRegistry,
+        job: str,
+        around: Callable[[Any], Any] | None = None,
+    ) -> None:
+        # With the labels of what is pushed, so that a server that gets both has one series and not two.
+        self.labels: Final = {"instance": socket.gethostname(), "job": job}
         self._server: WSGIServer
         self._thread: Thread
         self._server, self._thread = start_http_server(port, addr=ADDRESS, registry=registry)
+        if around is not None:
+            self._server.set_app(around(self._server.get_app()))
         self.port = self._server.server_port
         try:
             self._file = self._announce()
@@ -48,9 +60,7 @@ class Endpoint:
         self._server.socket.close()
 
     def _announce(self) -> Path:
-        # With the labels of what is pushed, so that a server that gets both has one series and not two.
-        labels = {"instance": socket.gethostname(), "job": self._job}
-        group = {"targets": [f"{ADDRESS}:{self.port}"], "labels": labels}
+        group = {"targets": [f"{ADDRESS}:{self.port}"], "labels": self.labels}
         return announce("targets", f"{os.getpid()}-{self.port}.json", [group])
 
     def _stop(self) -> None:

@@ -137,8 +137,8 @@ class FederatedMonitor:
     def end(self, status: Status = Status.COMPLETE, *, linger: bool = True) -> None:
         """End, complete or failed; leaving the ``with`` block does that.
 
-        It does not wait. Where ``/metrics`` is scraped regularly, it stays for one more scrape, 15 s at the
-        most, unless ``linger`` is false.
+        It does not wait. A tocsin on this machine is sent the last values. Where others scrape ``/metrics``
+        regularly, it stays until they have come once more, 16 s at the most, unless ``linger`` is false.
         """
         with self._guard:
             if self._pid != os.getpid():
