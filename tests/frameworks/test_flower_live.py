@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("flwr", minversion="1.41", reason="flwr is not installed (make frameworks)")
+pytest.importorskip("flwr", minversion="1.24", reason="flwr is not installed (make frameworks)")
 
-from tests.frameworks.flower_programs import Federation, end
+from tests.frameworks.flower_programs import VERSION, Federation
 from tests.frameworks.holding import fires, seen
+from tests.frameworks.programs import end
 from tests.support.ports import free_port
 from tests.support.process import running_tocsin
 
@@ -52,7 +53,7 @@ def value(state, name):
 def watched(flower):
     """The watcher of a SuperLink from outside."""
     module = "tocsin.integrations.flower_watch"
-    where = ["--superlink", f"127.0.0.1:{flower.port}", "--port", str(free_port())]
+    where = ["--superlink", f"127.0.0.1:{flower.ports.port}", "--port", str(free_port())]
     process = subprocess.Popen([sys.executable, "-m", module, *where], env=flower.environment)
     yield
     process.terminate()
@@ -61,11 +62,9 @@ def watched(flower):
 
 def test_a_training_in_which_everything_goes_wrong(tmp_path):
     settings = {"FL_LOG_FORMAT": "json", "FL_METRICS_PORT": str(free_port())}
-    with running_tocsin(tmp_path) as tocsin, Federation(tmp_path, **settings) as flower:
+    with running_tocsin(tmp_path) as tocsin, Federation(tmp_path, EXAMPLE, **settings) as flower:
         flower.add_node(0)
-        run = flower.run(
-            EXAMPLE, num_server_rounds=9, failing_round=2, timeout_s=20, stalled_after_s=5.0, work_s=0.0
-        )
+        run = flower.run(num_server_rounds=9, failing_round=2, timeout_s=20, stalled_after_s=5.0, work_s=0.0)
         until(tocsin, "fl_clients_connected == 1")
         time.sleep(6)
         waiting = seen(tocsin)
@@ -77,11 +76,14 @@ def test_a_training_in_which_everything_goes_wrong(tmp_path):
         until(tocsin, "fl_clients_failed_total >= 2", timeout_s=180)
         time.sleep(10)
         lost = seen(tocsin)
-        with watched(flower):
-            until(tocsin, 'flower_nodes{status="online"} == 1')
-            flower.flwr("stop", run, "local")
-            until(tocsin, 'flower_runs{status="finished:stopped"} == 1')
+        with watched(flower) if VERSION >= (1, 41) else contextlib.nullcontext():
+            if VERSION >= (1, 41):
+                until(tocsin, 'flower_nodes{status="online"} == 1')
+            flower.stop(run)
+            if VERSION >= (1, 41):
+                until(tocsin, 'flower_runs{status="finished:stopped"} == 1')
         until(tocsin, "absent(fl_training_status)")
+        (ended,) = tocsin.query("last_over_time(fl_training_status[5m])")
         lines = flower.lines(run)
     events = [each for each in lines if "event" in each]
 
@@ -92,6 +94,7 @@ def test_a_training_in_which_everything_goes_wrong(tmp_path):
     assert value(two, "fl_aggregated_loss") > 0
     assert value(lost, "fl_training_status") == 1
     assert fires(lost, "FederatedTrainingStalled", 26, tmp_path)
+    assert ended["value"][1] == "3", "the end of a stopped run is known"
     assert not fires(two, "FederatedClientDropout", 6, tmp_path)
 
     data = {
