@@ -19,48 +19,30 @@ from tests.support.ports import free_port
 
 BIN = Path(sys.executable).parent
 START_TIMEOUT_S = 60
-CONNECTION = 'address = "127.0.0.1:{port}"\ninsecure = true\n'
 VERSION = tuple(int(part) for part in version("flwr").split(".")[:2])
+ONE_PORT = (1, 41)
+HOST_AND_PORT = (1, 35)
+CONNECTIONS_OF_ITS_OWN = (1, 26)
 
 
-class OnePort:
-    """From 1.41 on everything goes through one port, and connections stand in Flower's home."""
-
-    def __init__(self, home):
-        self.port = self.fleet_port = free_port()
-        connection = f"[superlink.local]\n{CONNECTION.format(port=self.port)}"
-        (home / "config.toml").write_text(f'[superlink]\ndefault = "local"\n\n{connection}')
-        self.superlink = ("--host", "127.0.0.1", "--port", str(self.port))
-        self.superlink += ("--disable-runtime-dependency-installation",)
-
-    def node(self):
-        return "--host", "127.0.0.1", "--port", str(free_port())
-
-    def where(self, app):
-        return ("local",)
-
-    def prepare(self, app):
-        pass
+def at(port):
+    return f"127.0.0.1:{port}"
 
 
-class PortForEach:
-    """Before, each of Flower's interfaces had a port, and connections stood in the app."""
+def superlink_options(control, fleet, apps):
+    if VERSION >= ONE_PORT:
+        return "--host", "127.0.0.1", "--port", str(control), "--disable-runtime-dependency-installation"
+    own = ("--control-api-address", at(control), "--fleet-api-address", at(fleet))
+    if VERSION >= HOST_AND_PORT:
+        listen = ("--host", "127.0.0.1", "--port", str(apps))
+        return *own, *listen, "--disable-runtime-dependency-installation"
+    return *own, "--serverappio-api-address", at(apps)
 
-    def __init__(self, home):
-        self.port, self.fleet_port, apps_port = free_port(), free_port(), free_port()
-        self.superlink = ("--control-api-address", f"127.0.0.1:{self.port}")
-        self.superlink += ("--fleet-api-address", f"127.0.0.1:{self.fleet_port}")
-        self.superlink += ("--serverappio-api-address", f"127.0.0.1:{apps_port}")
 
-    def node(self):
-        return "--clientappio-api-address", f"127.0.0.1:{free_port()}"
-
-    def where(self, app):
-        return str(app), "local"
-
-    def prepare(self, app):
-        with (app / "pyproject.toml").open("a") as file:
-            file.write(f"\n[tool.flwr.federations.local]\n{CONNECTION.format(port=self.port)}")
+def supernode_options(apps):
+    if VERSION >= HOST_AND_PORT:
+        return "--host", "127.0.0.1", "--port", str(apps)
+    return "--clientappio-api-address", at(apps)
 
 
 class Federation:
@@ -68,11 +50,12 @@ class Federation:
 
     def __init__(self, folder, app, **environment):
         self.folder = folder
+        self.port = free_port()
+        self.fleet_port = self.port if VERSION >= ONE_PORT else free_port()
         self.home = folder / "home"
         self.home.mkdir()
-        self.ports = OnePort(self.home) if VERSION >= (1, 41) else PortForEach(self.home)
         self.app = shutil.copytree(app, folder / app.name)
-        self.ports.prepare(self.app)
+        self._connect()
         self.environment = {
             **os.environ,
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -84,9 +67,22 @@ class Federation:
         self.log = folder / "superlink.log"
         self._processes = []
 
+    def _connect(self):
+        """Write down where the SuperLink is: in Flower's home, and before that was possible in the app."""
+        where = f'address = "{at(self.port)}"\ninsecure = true\n'
+        if VERSION >= CONNECTIONS_OF_ITS_OWN:
+            content = f'[superlink]\ndefault = "local"\n\n[superlink.local]\n{where}'
+            (self.home / "config.toml").write_text(content)
+            self._where = ("local",)
+        else:
+            with (self.app / "pyproject.toml").open("a") as file:
+                file.write(f"\n[tool.flwr.federations.local]\n{where}")
+            self._where = (str(self.app), "local")
+
     def __enter__(self):
-        database = ("--database", str(self.folder / "state.db"))
-        superlink = self._start("flower-superlink", *self.ports.superlink, *database, log=self.log)
+        options = superlink_options(self.port, self.fleet_port, free_port())
+        options += ("--database", str(self.folder / "state.db"))
+        superlink = self._start("flower-superlink", *options, log=self.log)
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
             assert superlink.poll() is None, self.log.read_text()
@@ -101,8 +97,8 @@ class Federation:
     def add_node(self, number):
         return self._start(
             "flower-supernode",
-            *("--superlink", f"127.0.0.1:{self.ports.fleet_port}"),
-            *self.ports.node(),
+            *("--superlink", at(self.fleet_port)),
+            *supernode_options(free_port()),
             *("--node-config", f"partition-id={number}"),
             log=self.folder / f"node-{number}.log",
         )
@@ -114,11 +110,11 @@ class Federation:
         return re.search(r"started run (\d+)", told)[1]
 
     def stop(self, run):
-        self.flwr("stop", run, *self.ports.where(self.app))
+        self.flwr("stop", run, *self._where)
 
     def lines(self, run):
         """What the ServerApp of a run has logged as JSON, as far as it reached the SuperLink."""
-        shown = self.flwr("log", run, *self.ports.where(self.app), "--show")
+        shown = self.flwr("log", run, *self._where, "--show")
         return [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
 
     def flwr(self, *arguments):
@@ -147,7 +143,7 @@ class Federation:
 
     def _is_ready(self):
         """Whether both ports that others come to are open."""
-        for port in {self.ports.port, self.ports.fleet_port}:
+        for port in {self.port, self.fleet_port}:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) != 0:
                     return False

@@ -53,7 +53,7 @@ def value(state, name):
 def watched(flower):
     """The watcher of a SuperLink from outside."""
     module = "tocsin.integrations.flower_watch"
-    where = ["--superlink", f"127.0.0.1:{flower.ports.port}", "--port", str(free_port())]
+    where = ["--superlink", f"127.0.0.1:{flower.port}", "--port", str(free_port())]
     process = subprocess.Popen([sys.executable, "-m", module, *where], env=flower.environment)
     yield
     process.terminate()

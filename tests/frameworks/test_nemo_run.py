@@ -120,11 +120,11 @@ def test_an_experiment_that_is_killed_is_lost(tmp_path, environment):
     with running_tocsin(tmp_path, CONFIG, environment=environment) as tocsin:
         with launched(tmp_path, environment):
             until(lambda: by_task(tocsin, "nemo_run_task_status").get("good") == 1)
-        (log,) = Path(environment["NEMORUN_HOME"]).glob(
-            "experiments/toy/toy_*/good/nemo_run/*/good/0/combined.log"
-        )
+        folder = Path(environment["NEMORUN_HOME"]) / "experiments" / "toy"
+        (log,) = folder.glob("toy_*/good/nemo_run/*/good/0/stdout.log")
         # NeMo-Run puts its tasks into groups of their own, so "good" goes on and nobody notes its end.
         until(lambda: "step 20" in log.read_text())
         until(lambda: by_task(tocsin, "nemo_run_task_status")["good"] == 4)
         until(lambda: tocsin.query("nemo_run_experiment_status == 4"))
         assert "good" not in by_task(tocsin, "nemo_run_task_exit_code")
+        assert by_task(tocsin, "nemo_run_task_log_errors_total")["bad"] >= 1, "written after the kill"

@@ -33,7 +33,7 @@ class Home:
         folder = task / "nemo_run" / f"{task.name}-{attempt}"
         replica = folder / task.name / "0"
         replica.mkdir(parents=True)
-        log = replica / "combined.log"
+        log = replica / "stdout.log"
         self.write(log, "", at_s)
         for each in (replica.parent, folder):
             os.utime(each, (at_s, at_s))

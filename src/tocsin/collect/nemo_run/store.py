@@ -27,7 +27,9 @@ _STATES: Final = {
     "SUBMITTED": Status.RUNNING,
     "UNSUBMITTED": Status.WAITING,
 }
-_LOG_NAME: Final = "combined.log"
+_LOG_NAMES: Final = ("stdout.log", "stderr.log")
+"""What the task writes itself; combined.log is written by its parent, and ends when that is killed."""
+
 _QUIET_S: Final = 60.0
 """A task that wrote something within this time is not looked for among the processes."""
 
@@ -84,7 +86,8 @@ class ExperimentStore:
             return Task(folder.name, Status.WAITING, folder)
         # A task that was tried again has a folder for each attempt.
         attempt = max(attempts, key=_changed_s)
-        logs = tuple(sorted(attempt.glob(f"*/*/{_LOG_NAME}")))
+        replicas = sorted(attempt.glob("*/*/"))
+        logs = tuple(log for each in replicas for name in _LOG_NAMES if (log := each / name).exists())
         ending = _json(attempt / "SUCCESS")
         job = jobs.get(attempt.name)
         state = ending.get("final_state") or (job[0] if isinstance(job, list) and job else "RUNNING")
