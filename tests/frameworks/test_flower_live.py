@@ -111,5 +111,5 @@ def test_a_training_in_which_everything_goes_wrong(tmp_path):
     assert crash["node_id"] == kill["node_id"] == data["client_leave"][0]["node_id"]
     assert data["training_stalled"][0]["connected_clients"] == 1
     assert data["training_stalled"][-1]["required_clients"] == 2
-    # Once a run is stopped, Flower takes no more of its log, but for 1.24: its end is seen in the series alone.
+    # Since 1.30 Flower takes no more log of a run that is stopped: its end is seen in the series alone.
     assert "training_end" not in data or VERSION < (1, 30)

@@ -32,6 +32,11 @@ def by_task(tocsin, expression):
     }
 
 
+def firing(tocsin, alert):
+    found = tocsin.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
+    return {each["metric"]["task"] for each in found}
+
+
 def until(condition, timeout_s=120):
     deadline_s = time.monotonic() + timeout_s
     while not condition():
@@ -87,6 +92,7 @@ def test_an_experiment_in_which_tasks_fail(tmp_path, environment):
         codes = by_task(tocsin, "nemo_run_task_exit_code")
         errors = by_task(tocsin, "nemo_run_task_log_errors_total")
         seconds = by_task(tocsin, "nemo_run_task_end_time_seconds")
+        until(lambda: firing(tocsin, "NemoRunTaskFailed") == {"bad", "script"})
         until(lambda: by_task(tocsin, "training_status") == {"good": 2, "bad": 3})
         steps = by_task(tocsin, "training_step")
         (ended,) = tocsin.query("nemo_run_experiment_status")
@@ -126,5 +132,6 @@ def test_an_experiment_that_is_killed_is_lost(tmp_path, environment):
         until(lambda: "step 20" in log.read_text())
         until(lambda: by_task(tocsin, "nemo_run_task_status")["good"] == 4)
         until(lambda: tocsin.query("nemo_run_experiment_status == 4"))
+        until(lambda: "good" in firing(tocsin, "NemoRunTaskLost"))
         assert "good" not in by_task(tocsin, "nemo_run_task_exit_code")
         assert by_task(tocsin, "nemo_run_task_log_errors_total")["bad"] >= 1, "written after the kill"

@@ -1,4 +1,5 @@
-"""What our own exporters say of a machine, a GPU, tocsin, a training, a federation and a model server.
+"""What our own exporters say of a machine, a GPU, tocsin, a training, a federation, an experiment and a
+model server.
 
 ``trouble`` maps the parts that go wrong to values, from ``since_s`` on; before that all is well. The tests
 compare names and labels with those of the real ones.
@@ -331,6 +332,19 @@ class PublishedFederation(Federation):
 
     def text(self):
         return super().text().replace(b"fl_clients_failed_total", b"fl_clients_failed")
+
+
+class Experiment(Told):
+    """A task of NeMo-Run, which has an end when it has failed."""
+
+    job = "node"
+    normal: ClassVar = {"status": 1}
+
+    def say(self, at_s, passed_s, state):
+        task = {"title": "toy", "experiment": "toy_1", "task": "train"}
+        yield "nemo_run_task_status", task, state["status"]
+        if state["status"] == 3:
+            yield "nemo_run_task_end_time_seconds", task, START_MS / 1000 + self.since_s
 
 
 class ModelServer(Exposed):

@@ -6,7 +6,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.rules.packs.exporters import Drills, Federation, Gpu, ModelServer, Node, Tocsin, Training
+from tests.rules.packs.exporters import (
+    Drills,
+    Experiment,
+    Federation,
+    Gpu,
+    ModelServer,
+    Node,
+    Tocsin,
+    Training,
+)
 from tests.rules.packs.world import Exporter
 
 
@@ -102,4 +111,7 @@ SCENARIOS = {
     "FederatedClientFailures": Scenario(Federation, {"failures": 1}, 300, "warning", slack_s=600),
     "FederatedTrainingNotStarted": Scenario(Federation, {"status": 0}, 1800, "warning"),
     "FederatedTrainingFailed": Scenario(Federation, {"status": 3}, 0, "critical"),
+    # nemo_run
+    "NemoRunTaskFailed": Scenario(Experiment, {"status": 3}, 0, "critical"),
+    "NemoRunTaskLost": Scenario(Experiment, {"status": 4}, 0, "critical"),
 }

@@ -11,6 +11,7 @@ import yaml
 
 from tests.rules.packs.exporters import (
     Drills,
+    Experiment,
     Federation,
     Gpu,
     ModelServer,
@@ -82,7 +83,7 @@ def test_holds_and_severities_are_those_listed(name):
 
 async def test_an_hour_in_which_all_is_well():
     world = World()
-    well = together(Node(), Gpu(), Tocsin(), Drills(), Training(), Federation(), ModelServer())
+    well = together(Node(), Gpu(), Tocsin(), Drills(), Training(), Federation(), ModelServer(), Experiment())
     await world.run(well, 3600, 15)
     assert set(world.fired) == {"Watchdog"}
 
