@@ -337,7 +337,7 @@ class PublishedFederation(Federation):
 class Experiment(Told):
     """A task of NeMo-Run, which has an end when it has failed."""
 
-    job = "node"
+    job = "nemo_run"
     normal: ClassVar = {"status": 1}
 
     def say(self, at_s, passed_s, state):

@@ -6,11 +6,14 @@ import prometheus_client
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tests.rules.packs.exporters import Gpu, Node, Tocsin, Training
+from tests.collect.nemo_run.layout import START_NS, Home
+from tests.rules.packs.exporters import Experiment, Gpu, Node, Tocsin, Training
 from tests.sdk.receiver import Receiver, wait_until
 from tocsin import TrainingMonitor
 from tocsin.collect import SystemCollector
 from tocsin.collect.dcgm import READINGS
+from tocsin.collect.nemo_run import ExperimentStore, NemoRunCollector
+from tocsin.collect.registry import JOBS
 from tocsin.collect.xid import XID_FIELD
 from tocsin.model import METRIC_NAME
 from tocsin.notify import NotifyMetrics
@@ -46,6 +49,17 @@ def test_a_gpu():
         "tocsin_gpu_devices",
     }
     assert shapes(Gpu()).keys() <= known
+
+
+def test_an_experiment(tmp_path):
+    home = Home(tmp_path)
+    task = home.task(home.experiment(), "train")
+    home.run(task)
+    home.end(task, "FAILED", 1, START_NS / 1e9 + 1)
+    collector = NemoRunCollector(ExperimentStore(tmp_path), lambda: START_NS / 1e9 + 2)
+    real = {sample.name: set(sample.labels) for family in collector.collect() for sample in family.samples}
+    assert shapes(Experiment(status=3)).items() <= real.items()
+    assert Experiment.job == JOBS[collector.name]
 
 
 @pytest.mark.parametrize("make", [RuleMetrics, NotifyMetrics])
