@@ -76,12 +76,11 @@ def test_a_training_in_which_everything_goes_wrong(tmp_path):
         until(tocsin, "fl_clients_failed_total >= 2", timeout_s=180)
         time.sleep(10)
         lost = seen(tocsin)
-        with watched(flower) if VERSION >= (1, 41) else contextlib.nullcontext():
-            if VERSION >= (1, 41):
-                until(tocsin, 'flower_nodes{status="online"} == 1')
+        with watched(flower):
+            until(tocsin, 'flower_nodes{status="online"} == 1')
             flower.stop(run)
-            if VERSION >= (1, 41):
-                until(tocsin, 'flower_runs{status="finished:stopped"} == 1')
+            until(tocsin, 'flower_runs{status="finished:stopped"} == 1')
+            (stopped,) = tocsin.query("flower_run_status == 3")
         until(tocsin, "absent(fl_training_status)")
         (ended,) = tocsin.query("last_over_time(fl_training_status[5m])")
         lines = flower.lines(run)
@@ -94,6 +93,7 @@ def test_a_training_in_which_everything_goes_wrong(tmp_path):
     assert value(two, "fl_aggregated_loss") > 0
     assert value(lost, "fl_training_status") == 1
     assert fires(lost, "FederatedTrainingStalled", 26, tmp_path)
+    assert stopped["metric"]["run"] == run
     assert ended["value"][1] == "3", "the end of a stopped run is known"
     assert not fires(two, "FederatedClientDropout", 6, tmp_path)
 

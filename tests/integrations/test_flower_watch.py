@@ -28,7 +28,7 @@ def test_nodes_and_runs_are_counted_by_status():
         run(2**63 + 1, "running"),
         run(2, "finished", "stopped"),
         run(3, "finished", "completed"),
-        run(4, "pending"),
+        run(4, "pending", bytes_recv=None),
     ]
     registry = registry_of(lambda: (nodes, runs))
     assert registry.get_sample_value("flower_superlink_up") == 1
@@ -38,6 +38,7 @@ def test_nodes_and_runs_are_counted_by_status():
     statuses = [registry.get_sample_value("flower_run_status", {"run": str(each.run_id)}) for each in runs]
     assert statuses == [1, 3, 2, 0]
     assert registry.get_sample_value("flower_run_received_bytes_total", {"run": "2"}) == 7
+    assert registry.get_sample_value("flower_run_received_bytes_total", {"run": "4"}) is None
 
 
 def test_only_the_newest_runs_have_series_of_their_own():

@@ -2,7 +2,7 @@
 
 ``python -m tocsin.integrations.flower_watch --superlink 127.0.0.1:8000`` serves them on 127.0.0.1:9102, where
 a tocsin on this machine finds them; no app has to be changed. It also sees what a ServerApp cannot tell: that
-its run was stopped. For flwr 1.41 and newer, whose Control API speaks HTTP.
+its run was stopped. For flwr 1.24 and newer: the Control API speaks gRPC until 1.36, and HTTP since.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ from tocsin.sdk.training import Status
 
 MOST_RUNS: Final = 20
 """So many of the newest runs have series of their own."""
+
+_HTTP_SINCE: Final = (1, 37)
 
 NODE_STATUSES: Final = ("registered", "online", "offline", "unregistered")
 
@@ -82,7 +85,9 @@ def _newest(runs: Sequence[Any]) -> Iterator[Metric]:
     for name, (attribute, text) in _PER_RUN.items():
         family = CounterMetricFamily(f"flower_run_{name}", text, labels=["run"])
         for run in runs:
-            family.add_metric([str(run.run_id)], getattr(run, attribute))
+            # An older Flower does not count them.
+            if (value := getattr(run, attribute, None)) is not None:
+                family.add_metric([str(run.run_id)], value)
         yield family
 
 
@@ -103,11 +108,9 @@ def _status(run: Any) -> Status:
 def control_api(address: str, root_certificates: bytes | None) -> Callable[[], Any]:
     """A function that asks the SuperLink at ``host:port``, by plain HTTP where there are no certificates."""
     from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest  # noqa: PLC0415
-    from flwr.supercore.control.control_http_client import ControlHttpClient  # noqa: PLC0415
 
-    client = ControlHttpClient.from_server_address(
-        address, insecure=root_certificates is None, root_certificates=root_certificates, interceptors=[]
-    )
+    options = {"insecure": root_certificates is None, "root_certificates": root_certificates}
+    client = (_http_client if _flower_version() >= _HTTP_SINCE else _grpc_client)(address, options)
 
     def ask() -> tuple[list[Any], list[Any]]:
         nodes = client.ListNodes(ListNodesRequest()).nodes_info
@@ -115,6 +118,23 @@ def control_api(address: str, root_certificates: bytes | None) -> Callable[[], A
         return list(nodes), list(runs.values())
 
     return ask
+
+
+def _http_client(address: str, options: dict[str, Any]) -> Any:
+    from flwr.supercore.control.control_http_client import ControlHttpClient  # noqa: PLC0415
+
+    return ControlHttpClient.from_server_address(address, **options, interceptors=[])
+
+
+def _grpc_client(address: str, options: dict[str, Any]) -> Any:
+    from flwr.common.grpc import create_channel  # noqa: PLC0415
+    from flwr.proto.control_pb2_grpc import ControlStub  # noqa: PLC0415
+
+    return ControlStub(create_channel(address, **options))
+
+
+def _flower_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in version("flwr").split(".")[:2])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
