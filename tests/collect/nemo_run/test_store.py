@@ -48,6 +48,14 @@ def test_from_waiting_to_the_end(home):
     assert [task.started_s for task in seen.tasks] == pytest.approx([START_S, START_S])
 
 
+def test_what_a_task_writes_itself_is_its_log(home):
+    log = home.run(home.task(home.experiment(), "train"))
+    for name in ("combined.log", "stderr.log"):
+        (log.parent / name).write_text("")
+    ((task,),) = [each.tasks for each in store(home).newest(1)]
+    assert [path.name for path in task.logs] == ["stdout.log", "stderr.log"]
+
+
 def test_the_last_attempt_counts(home):
     task = home.task(home.experiment(), "train")
     home.run(task, "a1")
