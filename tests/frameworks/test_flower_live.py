@@ -55,9 +55,13 @@ def watched(flower):
     module = "tocsin.integrations.flower_watch"
     where = ["--superlink", f"127.0.0.1:{flower.port}", "--port", str(free_port())]
     process = subprocess.Popen([sys.executable, "-m", module, *where], env=flower.environment)
-    yield
-    process.terminate()
-    assert process.wait(30) == 0
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        status = process.wait(30)
+    assert status == 0
 
 
 def test_a_training_in_which_everything_goes_wrong(tmp_path):

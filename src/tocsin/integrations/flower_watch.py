@@ -109,8 +109,8 @@ def control_api(address: str, root_certificates: bytes | None) -> Callable[[], A
     """A function that asks the SuperLink at ``host:port``, by plain HTTP where there are no certificates."""
     from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest  # noqa: PLC0415
 
-    options = {"insecure": root_certificates is None, "root_certificates": root_certificates}
-    client = (_http_client if _flower_version() >= _HTTP_SINCE else _grpc_client)(address, options)
+    connect = _http_client if _flower_version() >= _HTTP_SINCE else _grpc_client
+    client = connect(address, root_certificates)
 
     def ask() -> tuple[list[Any], list[Any]]:
         nodes = client.ListNodes(ListNodesRequest()).nodes_info
@@ -120,17 +120,23 @@ def control_api(address: str, root_certificates: bytes | None) -> Callable[[], A
     return ask
 
 
-def _http_client(address: str, options: dict[str, Any]) -> Any:
+def _http_client(address: str, root_certificates: bytes | None) -> Any:
     from flwr.supercore.control.control_http_client import ControlHttpClient  # noqa: PLC0415
 
-    return ControlHttpClient.from_server_address(address, **options, interceptors=[])
+    return ControlHttpClient.from_server_address(
+        address, insecure=root_certificates is None, root_certificates=root_certificates, interceptors=[]
+    )
 
 
-def _grpc_client(address: str, options: dict[str, Any]) -> Any:
-    from flwr.common.grpc import create_channel  # noqa: PLC0415
+def _grpc_client(address: str, root_certificates: bytes | None) -> Any:
+    import grpc  # noqa: PLC0415
     from flwr.proto.control_pb2_grpc import ControlStub  # noqa: PLC0415
 
-    return ControlStub(create_channel(address, **options))
+    options = [("grpc.max_receive_message_length", -1)]
+    if root_certificates is None:
+        return ControlStub(grpc.insecure_channel(address, options))
+    credentials = grpc.ssl_channel_credentials(root_certificates)
+    return ControlStub(grpc.secure_channel(address, credentials, options))
 
 
 def _flower_version() -> tuple[int, ...]:

@@ -34,9 +34,9 @@ def _readings(registry: CollectorRegistry) -> Iterable[Reading]:
 def _is_taken(server: str, body: bytes) -> bool:
     transport = Transport()
     try:
-        status, _ = transport.post(server, body, TIMEOUT_S)
+        answer = transport.post(server, body, TIMEOUT_S)
     except (OSError, http.client.HTTPException):
         return False
     finally:
         transport.close()
-    return 200 <= status < 300
+    return 200 <= answer.status < 300
