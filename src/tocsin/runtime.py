@@ -2,8 +2,8 @@
 
 ``tocsin up`` leaves ``servers/<pid>.json`` (``{"pid": …, "url": "http://…"}``) there, and a process
 that serves metrics through the SDK leaves ``targets/<pid>-<port>.json`` in Prometheus' file
-discovery format. A file whose process is gone counts as absent, and so does a folder that belongs
-to somebody else.
+discovery format. In ``members/<port>/`` processes that share a port leave what they know. A file
+whose process is gone counts as absent, and so does a folder that belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 
 from tocsin.errors import ConfigError
 
-Kind = Literal["servers", "targets"]
+Kind = Literal["servers", "targets", "members"]
 
 
 def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -52,6 +52,11 @@ def announce(kind: Kind, name: str, content: object) -> Path:
     draft.write_text(json.dumps(content), encoding="utf-8")
     draft.replace(path)
     return path
+
+
+def private_folder(kind: Kind) -> Path:
+    """The folder of a kind, which is made and which only this user can read; raises as :func:`announce`."""
+    return _own_folder(kind)
 
 
 def announced(kind: Kind) -> list[Path]:

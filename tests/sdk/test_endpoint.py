@@ -51,7 +51,7 @@ def test_the_newest_values_are_served_and_the_target_is_announced():
 
 def test_only_this_machine_can_connect():
     with TrainingMonitor("digits", port=0) as run:
-        assert run._endpoint._server.server_address[0] == "127.0.0.1"
+        assert run._endpoint._endpoint._server.server_address[0] == "127.0.0.1"
 
 
 def test_a_port_in_use_is_one_line_and_the_training_goes_on(caplog):

@@ -33,7 +33,7 @@ from tocsin.sdk.validation import Validation
 from tocsin.sdk.values import Deferred, around_value, resolve, settle
 
 if TYPE_CHECKING:
-    from tocsin.sdk.endpoint import Endpoint
+    from tocsin.sdk.shared_endpoint import SharedEndpoint
 
 CLOSE_WITHIN_S: Final = 2.0
 """How long leaving the ``with`` block may take when the server is dead or hangs."""
@@ -121,7 +121,7 @@ class TrainingMonitor:
         self._status = Status.IDLE
         self._is_open = False
         self._sender: Sender | None = None
-        self._endpoint: Endpoint | None = None
+        self._endpoint: SharedEndpoint | None = None
         self._url = url
         self._wanted_port = port
         self._own_labels = {"run": str(name)}
@@ -259,9 +259,9 @@ class TrainingMonitor:
 
     def _serve(self, port: int) -> None:
         # prometheus_client is for those who ask for a port.
-        from tocsin.sdk.endpoint import Endpoint, registry_of  # noqa: PLC0415
+        from tocsin.sdk.shared_endpoint import SharedEndpoint  # noqa: PLC0415
 
-        self._endpoint = Endpoint(port, registry_of(self._own_labels, self._read), "training")
+        self._endpoint = SharedEndpoint(port, self._own_labels, self._read, "training", self._guard)
 
     def _close(self, status: Status) -> None:
         with self._guard:
