@@ -228,8 +228,9 @@ def member(value, *, identity=GONE, number=0, **labels):
 
 
 def sums(folder):
-    members, totals = folder.known()
-    return sum(each.value for each in totals) + sum(r.value for m in members for r in m.counters())
+    known = folder.known()
+    counters = (each for member in (*known.alive, *known.ended) for each in member.counters())
+    return sum(each.value for each in (*known.totals, *counters))
 
 
 def test_who_is_killed_while_adding_up_makes_nothing_double(folder, tmp_path):
@@ -290,7 +291,7 @@ def test_a_folder_that_the_last_one_removed_meanwhile_is_made_again(folder, monk
         folder.leave(mine)
     thread.join()
     assert joined.is_set()
-    assert [each.labels["run"] for each in other.known()[0]] == ["late"]
+    assert [each.labels["run"] for each in other.known().alive] == ["late"]
 
 
 def test_sums_of_labels_without_end_are_bounded(folder, tmp_path, monkeypatch):
@@ -300,7 +301,7 @@ def test_sums_of_labels_without_end_are_bounded(folder, tmp_path, monkeypatch):
         for number in range(120):
             folder.write(member(1.0, number=number, run=f"r{number}"))
             folder.tidy()
-        labels = [dict(each.labels)["run"] for each in folder.known()[1]]
+        labels = [dict(each.labels)["run"] for each in folder.known().totals]
         assert labels == [f"r{number}" for number in range(70, 120)]
         assert len(list((tmp_path / "9300").iterdir())) == 3
         folder.leave(keeper)

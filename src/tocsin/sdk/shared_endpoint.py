@@ -139,9 +139,9 @@ class SharedEndpoint:
         folder, own = self._folder, self._member
         if folder is None or own is None:
             return []
-        members, totals = folder.known()
+        known = folder.known()
         own = replace(own, readings=tuple(self._read()))
-        members = [own, *(each for each in members if each.name != own.name)]
-        counters = itertools.chain(totals, *(member.counters() for member in members))
-        alive = (member for member in members if member.identity.is_alive)
-        return [*summed(counters), *(gauge for member in alive for gauge in member.gauges())]
+        alive = [own, *(member for member in known.alive if member.name != own.name)]
+        counters = (member.counters() for member in (*alive, *known.ended))
+        gauges = itertools.chain.from_iterable(member.gauges() for member in alive)
+        return [*summed(itertools.chain(known.totals, *counters)), *gauges]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from tocsin.sdk.members.identity import Identity
 from tocsin.sdk.members.member import Member, reading_of
@@ -28,6 +28,14 @@ _MOST_COUNTED: Final = 1000
 _LOOK_EVERY_S: Final = 0.005
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class Known(NamedTuple):
+    """Members that are alive, those that are not and are not yet added up, and the sums of all others."""
+
+    alive: list[Member]
+    ended: list[Member]
+    totals: list[Reading]
 
 
 class MemberFolder:
@@ -71,21 +79,30 @@ class MemberFolder:
 
     def tidy(self) -> list[Member]:
         """Add up what members end with that are not alive, and remove their files; returns the others."""
-        members, _ = self.known()
-        self._add_up([member for member in members if not member.identity.is_alive])
-        return [member for member in members if member.identity.is_alive]
+        known = self.known()
+        self._add_up(known.ended)
+        return known.alive
 
     def write(self, member: Member) -> None:
         """Leave what a member knows now."""
         self._write(member.name, member.encode())
 
-    def known(self) -> tuple[list[Member], list[Reading]]:
-        """The members that left something, and the sums of those that are added up already."""
-        found = [_read(path) for path in self._path.glob("[0-9]*.json")]
+    def known(self) -> Known:
+        """All that there is to know."""
+        alive: list[Member] = []
+        ended: list[Member] = []
+        for path in self._path.glob("[0-9]*-[0-9]*-[0-9]*.json"):
+            # Whether it is alive is asked first, so that of one that is not the last word is read.
+            members = alive if _identity(path).is_alive else ended
+            if (member := _read(path)) is not None:
+                members.append(member)
         # In this order: who is added up meanwhile stands in the second file, and is left out here.
         totals, counted = self._ended()
-        members = [each for each in found if each is not None and each.name not in counted]
-        return members, [Reading(name, value, labels) for (name, labels), value in totals.items()]
+        return Known(
+            [member for member in alive if member.name not in counted],
+            [member for member in ended if member.name not in counted],
+            [Reading(name, value, labels) for (name, labels), value in totals.items()],
+        )
 
     def hold(self) -> None:
         """Say that this process serves the port from now on."""
@@ -177,6 +194,11 @@ def summed(readings: Iterable[Reading]) -> list[Reading]:
 
 def _draft(name: str, pid: int) -> str:
     return f".{name}.{pid}"
+
+
+def _identity(path: Path) -> Identity:
+    pid, started, _ = path.stem.split("-")
+    return Identity(int(pid), int(started))
 
 
 def _read(path: Path) -> Member | None:
