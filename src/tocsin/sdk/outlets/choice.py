@@ -10,7 +10,7 @@ from tocsin.sdk.names import Names
 from tocsin.sdk.outlets.otlp import Otlp
 from tocsin.sdk.outlets.otlp_settings import OtlpSettings
 from tocsin.sdk.outlets.outlet import Outlet
-from tocsin.sdk.outlets.run_file import RunFile, offline_folder
+from tocsin.sdk.outlets.run_file import RunFile, limit_bytes, offline_folder
 from tocsin.sdk.outlets.text_push import TextPush
 
 
@@ -24,7 +24,7 @@ def chosen_outlet(
     """
     folder = offline_folder()
     if folder is not None:
-        return RunFile(folder, names, labels, guard)
+        return RunFile(folder, names, labels, guard, limit_bytes(guard))
     otlp = OtlpSettings.read()
     if otlp is not None:
         return Otlp(otlp, names, labels, guard)

@@ -21,7 +21,8 @@ from tocsin.sdk.outlets.whole_lines import WholeLines
 
 VARIABLE: Final = "TOCSIN_OFFLINE"
 DEFAULT_FOLDER: Final = "tocsin-runs"
-LIMIT_BYTES: Final = 100_000_000
+LIMIT_VARIABLE: Final = "TOCSIN_OFFLINE_MB"
+LIMIT_BYTES: Final = 200_000_000
 
 _LONGEST_NAME: Final = 80
 _MOST_OF_ONE_NAME: Final = 100
@@ -38,6 +39,23 @@ def offline_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     if is_off(text):
         return None
     return Path(DEFAULT_FOLDER if is_on(text) else text.strip()).expanduser()
+
+
+def limit_bytes(guard: Guard, environ: Mapping[str, str] = os.environ) -> int:
+    """How large a file may become, as ``TOCSIN_OFFLINE_MB`` says; what is no size is told once.
+
+    >>> limit_bytes(Guard("a"), {"TOCSIN_OFFLINE_MB": "50"})
+    50000000
+    """
+    text = environ.get(LIMIT_VARIABLE, "").strip()
+    with guard.around(
+        LIMIT_VARIABLE, f"{LIMIT_VARIABLE} is no size in MB, {LIMIT_BYTES // 1_000_000} counts"
+    ):
+        size = float(text or LIMIT_BYTES / 1e6)
+        if size <= 0:
+            raise ValueError(f"{text} is not above 0")
+        return round(size * 1e6)
+    return LIMIT_BYTES
 
 
 class RunFile:
