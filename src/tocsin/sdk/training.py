@@ -6,6 +6,7 @@ import atexit
 import itertools
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from time import time_ns
@@ -238,6 +239,10 @@ class TrainingMonitor:
     def _open(self) -> None:
         if self._is_open:
             self._guard.tell_once("open", "it is entered a second time, which changes nothing")
+            return
+        if sys.is_finalizing():
+            # A thread that is started now would never run, and whoever starts it waits for it.
+            self._guard.tell_once("open", "the program is ending and nothing is measured")
             return
         self._is_open = True
         self._status = Status.RUNNING

@@ -48,9 +48,7 @@ def limit_bytes(guard: Guard, environ: Mapping[str, str] = os.environ) -> int:
     50000000
     """
     text = environ.get(LIMIT_VARIABLE, "").strip()
-    with guard.around(
-        LIMIT_VARIABLE, f"{LIMIT_VARIABLE} is no size in MB, {LIMIT_BYTES // 1_000_000} counts"
-    ):
+    with guard.around(LIMIT_VARIABLE, f"{LIMIT_VARIABLE} is no size, {LIMIT_BYTES // 1_000_000} counts"):
         size = float(text or LIMIT_BYTES / 1e6)
         if size <= 0:
             raise ValueError(f"{text} is not above 0")
