@@ -214,6 +214,16 @@ def test_a_process_that_is_no_member_keeps_its_port(caplog):
     assert not list((runtime_dir() / "members").rglob("*.json"))
 
 
+def test_a_process_that_was_killed_leaves_its_folder_to_the_next_one():
+    with program(WORKER, 0, 1) as killed:
+        (folder,) = (runtime_dir() / "members").iterdir()
+        killed.kill()
+        killed.wait(timeout=20)
+        assert folder.exists()
+        with TrainingMonitor("digits", port=0) as run:
+            assert [path.name for path in (runtime_dir() / "members").iterdir()] == [str(run.port)]
+
+
 # The folder.
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from tocsin.runtime import private_folder
 from tocsin.sdk.endpoint import Endpoint, registry_of
 from tocsin.sdk.guard import Guard
-from tocsin.sdk.members.folder import MemberFolder, summed
+from tocsin.sdk.members.folder import MemberFolder, summed, sweep
 from tocsin.sdk.members.member import Member
 from tocsin.sdk.readings import Reading
 
@@ -57,7 +57,9 @@ class SharedEndpoint:
         self._endpoint = self._bound(0) if port == 0 else None
         self.port = port if self._endpoint is None else self._endpoint.port
         try:
-            self._folder = MemberFolder(private_folder("members") / str(self.port))
+            folders = private_folder("members")
+            sweep(folders)
+            self._folder = MemberFolder(folders / str(self.port))
             with self._folder.locked(_PATIENCE_S):
                 self._serve_or_find(self._folder)
                 self._member = self._folder.join(labels, read(), next(_numbers))

@@ -135,7 +135,7 @@ def test_a_write_that_fails_in_its_middle_leaves_whole_lines_and_nothing_is_lost
     assert [line["values"]["training_loss"] for line in lines_of(folder)[1:]] == [0.5, 0.25]
 
 
-def test_a_disk_that_is_nearly_full_is_left_alone(folder, monkeypatch):
+def test_a_disk_that_is_nearly_full_is_left_alone(folder, monkeypatch, caplog):
     file = run_file(folder)
     file.deliver(news(1, loss=0.5), 1)
     real = os.fstatvfs
@@ -145,8 +145,10 @@ def test_a_disk_that_is_nearly_full_is_left_alone(folder, monkeypatch):
     assert (outcome.fate, "hardly anything of the disk is free" in outcome.reason) == (Fate.LATER, True)
     monkeypatch.setattr(whole_lines.os, "fstatvfs", real)
     file.deliver(news(2, loss=0.25), 1)
+    monkeypatch.setattr(whole_lines.os, "fstatvfs", lambda _: full)
     file.close()
     assert len(lines_of(folder)) == 3
+    assert caplog.records == [], "there was nothing more to write"
 
 
 def test_a_folder_that_was_removed_is_made_again(folder, caplog):

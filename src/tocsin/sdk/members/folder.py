@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -42,7 +42,8 @@ class MemberFolder:
     """Files of members that are alive, and one file with the sums of those that have ended.
 
     So there are never more files than processes that are alive, and three; the last to leave removes them
-    all. :meth:`join`, :meth:`leave` and :meth:`tidy` need :meth:`locked` around them, the others do not.
+    all. :meth:`join`, :meth:`leave`, :meth:`remove_if_left` and :meth:`tidy` need :meth:`locked` around
+    them, the others do not.
     Raises OSError when the folder cannot be used.
     """
 
@@ -74,6 +75,10 @@ class MemberFolder:
     def leave(self, member: Member) -> None:
         """Add up what a member ends with, and remove its file."""
         self._add_up([member])
+        self.remove_if_left()
+
+    def remove_if_left(self) -> None:
+        """Remove the folder when nobody in it is alive."""
         if not self.tidy():
             shutil.rmtree(self._path, ignore_errors=True)
 
@@ -178,6 +183,15 @@ class MemberFolder:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
+
+
+def sweep(root: Path) -> None:
+    """Remove the folders below ``root`` in which nobody is alive, because all were killed."""
+    for path in root.iterdir():
+        folder = MemberFolder(path)
+        if not folder.has_holder() and not folder.known().alive:
+            with suppress(TimeoutError), folder.locked(0):
+                folder.remove_if_left()
 
 
 def summed(readings: Iterable[Reading]) -> list[Reading]:

@@ -115,14 +115,14 @@ class RunFile:
         """There is no other place."""
 
     def close(self) -> None:
-        """Write what is held back, which is how the run ended among other things; raises OSError."""
+        """Write what is held back, which is how the run ended among other things."""
         if self._file is None:
             return
         file, self._file = self._file, None
-        try:
-            file.append(self._lines(self._reduction.rest()))
-        finally:
-            file.close()
+        with self._guard.around("end", f"the end of {file.path.name} is not written"):
+            if lines := self._lines(self._reduction.rest()):
+                file.append(lines)
+        file.close()
 
     def _lines(self, news: News) -> list[str]:
         return row_lines(news.rows, self._names, self._guard) + state_lines(news.state, news.time_ms)
