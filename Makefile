@@ -24,7 +24,7 @@ test: $(VENV)/test peers
 slow: $(VENV)/test peers
 	TOCSIN_TEST_KILLS=20 TOCSIN_TEST_CRASHES=100 TOCSIN_DIFFERENTIAL_EXAMPLES=6000 TOCSIN_FUZZ_EXAMPLES=2000 \
 		$(BIN)/pytest -n 2 -m "slow or not slow" tests/promql tests/server/test_kill.py tests/server/test_kill_alerting.py \
-		tests/storage/test_crash.py tests/storage/test_year.py
+		tests/storage/test_crash.py tests/storage/test_year.py tests/sdk/test_soak.py
 
 # So many inputs for every parser of what comes from outside; with a million it takes more than an hour.
 fuzz: $(VENV)/test
