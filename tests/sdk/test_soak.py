@@ -21,7 +21,7 @@ STEPS_PER_TURN = 8
 """32 steps a second: more than are sent one by one."""
 
 STEPS_PER_HOUR = 4 * STEPS_PER_TURN * 3600
-LIMIT_MB = 4
+LIMIT_MB = 8
 SPIKE, SPIKES_EVERY = 3_000, 70_000
 NS = 1_000_000_000
 LONG = [pytest.mark.timeout(1800)]

@@ -79,7 +79,7 @@ def test_what_is_no_number_is_valid_json(folder):
 
 
 def test_a_long_run_is_thinned_keeps_its_spikes_and_its_end_and_stays_within_its_limit(folder):
-    limit_bytes = 200_000
+    limit_bytes = 300_000
     file = run_file(folder, limit_bytes=limit_bytes)
     hours_s = 3 * 3600
     for second in range(hours_s):

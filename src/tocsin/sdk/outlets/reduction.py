@@ -10,7 +10,7 @@ from tocsin.sdk.outlets.outlet import News
 from tocsin.sdk.readings import Reading
 from tocsin.sdk.thinning import Row, thin
 
-STAGES: Final = ((0.5, 0), (0.75, 10_000), (1.0, 60_000))
+STAGES: Final = ((0.5, 0), (0.75, 2000), (0.9, 10_000), (1.0, 60_000))
 """Up to which share of the file rows are put together over how many milliseconds."""
 
 WHOLE_STATE_EVERY_MS: Final = 60_000
