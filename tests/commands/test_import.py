@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -11,13 +12,19 @@ import sys
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.sdk.receiver import Receiver
 from tests.support.process import running_tocsin
 from tocsin.commands.app import run
 from tocsin.commands.run_lines import RunLineParser
 from tocsin.errors import ParseError
-from tocsin.sdk import TrainingMonitor
+from tocsin.receive import decode_text_import
+from tocsin.sdk import TrainingMonitor, lines
+from tocsin.sdk.guard import Guard
+from tocsin.sdk.names import Names, label_text
+from tocsin.sdk.outlets import json_lines
 
 HEADER = {"tocsin_run": 1, "labels": {"job": "training", "run": "digits"}}
 
@@ -193,6 +200,44 @@ def test_a_line_that_is_wrong_is_refused(line):
     parser.parse(json.dumps(HEADER))
     with pytest.raises(ParseError):
         parser.parse(line)
+
+
+NUMBERS = st.floats(width=64) | st.integers(-(10**300), 10**300)
+LABELS = st.dictionaries(
+    st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), st.text(max_size=20), max_size=4
+)
+
+
+@given(
+    LABELS,
+    st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), NUMBERS, max_size=5),
+    st.integers(0, 10**13),
+)
+def test_what_is_written_is_read_as_if_it_had_been_pushed(labels, values, time_ms):
+    guard = Guard("test")
+    row = (time_ms, 7, values)
+    parser = RunLineParser()
+    parser.parse(json_lines.header_line(labels))
+    (line,) = json_lines.row_lines([row], Names(guard), guard)
+    pushed = "".join(lines.row_lines([row], Names(guard), label_text(labels), guard))
+    assert stored(parser.parse(line).lines()) == stored(pushed)
+
+
+def stored(text):
+    """What a server makes of lines: of two values of a series the later one."""
+    batch = decode_text_import(text.encode(), "", 0).batch
+    samples = zip(batch.series_index, batch.timestamps_ms, batch.values, strict=True)
+    return {(batch.series[index], int(time_ms)): repr(float(value)) for index, time_ms, value in samples}
+
+
+@given(
+    st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps)
+)
+def test_whatever_a_line_holds_it_is_samples_or_refused(text):
+    parser = RunLineParser()
+    parser.parse(json.dumps(HEADER))
+    with contextlib.suppress(ParseError):
+        parser.parse(text)
 
 
 def test_a_line_before_all_labels_is_refused():
