@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -39,6 +40,7 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"no benchmark is named {unknown[0]} (there are {', '.join(BENCHMARKS)})", file=sys.stderr)
         return 2
+    os.environ.setdefault("TOCSIN_SUMMARY", "0")  # a table shows what was measured
     for name in names or BENCHMARKS:
         print_rows(name, BENCHMARKS[name]())
     return 0

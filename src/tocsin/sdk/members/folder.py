@@ -43,8 +43,7 @@ class MemberFolder:
 
     So there are never more files than processes that are alive, and three; the last to leave removes them
     all. :meth:`join`, :meth:`leave`, :meth:`remove_if_left` and :meth:`tidy` need :meth:`locked` around
-    them, the others do not.
-    Raises OSError when the folder cannot be used.
+    them, the others do not. Raises OSError when the folder cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
