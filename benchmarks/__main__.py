@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from benchmarks import (
     alert_latency,
     alerts,
+    inference_monitor,
     parsing,
     promql,
     quality,
@@ -22,6 +23,7 @@ from benchmarks.table import Row, print_rows
 BENCHMARKS: dict[str, Callable[[], Sequence[Row]]] = {
     "alert_latency": alert_latency.rows,
     "alerts": alerts.rows,
+    "inference_monitor": inference_monitor.rows,
     "parsing": parsing.rows,
     "promql": promql.rows,
     "quality": quality.rows,

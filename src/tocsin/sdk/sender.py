@@ -10,10 +10,10 @@ from typing import Final
 from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.names import Names
+from tocsin.sdk.outbox import Outbox
 from tocsin.sdk.outlets.choice import chosen_outlet
 from tocsin.sdk.outlets.outlet import Fate, News, Outcome, Outlet
 from tocsin.sdk.readings import Reading
-from tocsin.sdk.recorder import Recorder
 from tocsin.sdk.thinning import Row
 
 SEND_EVERY_S: Final = 0.25
@@ -41,7 +41,7 @@ class Sender:
 
     def __init__(
         self,
-        recorder: Recorder,
+        recorder: Outbox,
         destination: Destination | None,
         names: Names,
         labels: Mapping[str, str],
