@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.inference.bounded import Bounded
-from tocsin.sdk.inference.numbers import numbers, ordered
+from tocsin.sdk.inference.numbers import given, numbers
 from tocsin.sdk.inference.outcomes import ERROR, SUCCESS, UNKNOWN, error_of, is_failure
 
 Record = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any, Any]
@@ -22,7 +22,7 @@ MOST_STATUSES: Final = 10
 
 @dataclass(slots=True)
 class Batch:
-    """Requests of one route. Lists are in order of size; times are seconds."""
+    """Requests of one route. Lists are in order of size, tokens in none; times are seconds."""
 
     latencies: list[float] = field(default_factory=list)
     outcomes: Counter[tuple[str, str | None]] = field(default_factory=Counter)
@@ -30,8 +30,8 @@ class Batch:
     per_tokens: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
-    tokens: list[float] = field(default_factory=list)
-    input_tokens: list[float] = field(default_factory=list)
+    tokens: Sequence[float] = ()
+    input_tokens: Sequence[float] = ()
     cache_queries: int = 0
     cache_hits: int = 0
 
@@ -51,14 +51,14 @@ class Digester:
         firsts = self._numbers(columns[0], "time to the first token")
         tokens = self._numbers(columns[1], "number of tokens")
         return Batch(
-            latencies=ordered(latencies),
+            latencies=_ordered(latencies),
             outcomes=self._outcomes(statuses, errors),
-            first_tokens=ordered(firsts),
+            first_tokens=_ordered(firsts),
             per_tokens=_per_token(latencies, firsts, tokens),
-            waits=ordered(self._numbers(columns[3], "time in the queue")),
-            sizes=ordered(self._numbers(columns[4], "batch size")),
-            tokens=ordered(tokens),
-            input_tokens=ordered(self._numbers(columns[2], "number of input tokens")),
+            waits=_ordered(self._numbers(columns[3], "time in the queue")),
+            sizes=_ordered(self._numbers(columns[4], "batch size")),
+            tokens=given(tokens),
+            input_tokens=given(self._numbers(columns[2], "number of input tokens")),
             cache_queries=len(hits) - hits.count(None),
             cache_hits=hits.count(True),
         )
@@ -87,6 +87,10 @@ class Digester:
         if not is_failure(known):
             return known, None
         return known, self._errors[error or UNKNOWN]
+
+
+def _ordered(column: Sequence[float | None]) -> list[float]:
+    return sorted(given(column))
 
 
 def _per_token(

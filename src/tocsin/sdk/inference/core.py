@@ -194,7 +194,12 @@ class Core:
 
     def _empty(self) -> tuple[Ledger, QualityKeeper]:
         return (
-            Ledger(self.guard, self._limits_s, self.monotonic_s),
+            Ledger(
+                self.guard,
+                self._limits_s,
+                self.monotonic_s,
+                with_token_histograms=bool(self.settings.gen_ai),
+            ),
             QualityKeeper(self.settings.quality, self.guard, self.monotonic_s),
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.inference.batch import Batch, Digester, Record
 from tocsin.sdk.inference.bounded import Bounded
-from tocsin.sdk.inference.numbers import numbers, ordered
+from tocsin.sdk.inference.numbers import given, numbers
 from tocsin.sdk.inference.tally import Tally
 from tocsin.sdk.inference.window import QUANTILES, Window
 from tocsin.sdk.readings import Reading
@@ -37,7 +37,12 @@ class Ledger:
     waiting = 0
 
     def __init__(
-        self, guard: Guard, latency_limits_s: Sequence[float], monotonic_s: Callable[[], float]
+        self,
+        guard: Guard,
+        latency_limits_s: Sequence[float],
+        monotonic_s: Callable[[], float],
+        *,
+        with_token_histograms: bool = False,
     ) -> None:
         self.intake: list[Record] = []
         self.asides: list[tuple[str, Any]] = []
@@ -45,6 +50,7 @@ class Ledger:
         self._guard = guard
         self._limits_s = latency_limits_s
         self._monotonic_s = monotonic_s
+        self._with_token_histograms = with_token_histograms
         self._lock = threading.Lock()
         self._digester = Digester(guard)
         self._routes = Bounded(MOST_ROUTES, guard, "routes")
@@ -154,12 +160,14 @@ class Ledger:
     def _take_aside(self, kind: str, value: Any) -> None:
         tally = self._tally(None)
         if kind == "batch":
-            tally.take(Batch(sizes=ordered(numbers([value], "batch size", self._guard))))
+            tally.take(Batch(sizes=list(given(numbers([value], "batch size", self._guard)))))
         else:
             hits, misses = value
             tally.count_cache(int(hits) + int(misses), int(hits))
 
     def _tally(self, route: str | None) -> Tally:
         if route not in self._tallies:
-            self._tallies[route] = Tally(route, self._limits_s)
+            self._tallies[route] = Tally(
+                route, self._limits_s, with_token_histograms=self._with_token_histograms
+            )
         return self._tallies[route]

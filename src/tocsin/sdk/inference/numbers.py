@@ -14,20 +14,20 @@ _PLAIN: Final = frozenset({float, int, type(None)})
 
 def numbers(column: Sequence[Any], name: str, guard: Guard) -> Sequence[float | None]:
     """The same values at the same positions; what is no finite number from 0 on is None, and told once."""
-    if set(map(type, column)) <= _PLAIN and _are_usable(column):
+    if set(map(type, column)) <= _PLAIN and _are_usable(given(column)):
         return column
     return [_number(value, name, guard) for value in column]
 
 
-def ordered(column: Sequence[float | None]) -> list[float]:
-    """Those that are there, in order of size."""
-    return sorted([value for value in column if value is not None])
+def given(column: Sequence[float | None]) -> Sequence[float]:
+    """Those that are there."""
+    # In most columns all are there, or none is.
+    return [value for value in column if value is not None] if None in column else column  # type: ignore[return-value]
 
 
-def _are_usable(column: Sequence[Any]) -> bool:
-    given = [value for value in column if value is not None]
+def _are_usable(values: Sequence[float]) -> bool:
     with suppress(OverflowError):  # an int beyond all floats
-        return not given or (min(given) >= 0 and isfinite(sum(given)))
+        return not values or (min(values) >= 0 and isfinite(sum(values)))
     return False
 
 

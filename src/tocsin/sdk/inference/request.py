@@ -82,6 +82,11 @@ class Request:
         self.queue_wait_s: Any = None
         self.cache_hit: bool | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self._is_open
+
     def token(self, count: float = 1) -> None:
         """So many output tokens were made; the first of them ends the time to the first token."""
         with self._register.guard:

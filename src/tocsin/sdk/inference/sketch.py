@@ -6,6 +6,7 @@ ones count as that. Buckets grow by a factor of e^(1/50), after DDSketch (Masson
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil, exp, log
@@ -23,15 +24,21 @@ Sketch = Counter[int]
 """How many values fell into each bucket. Sketches add up."""
 
 
-def buckets_of(values: Sequence[float]) -> list[int]:
-    """The bucket of each value."""
-    return [int(log(value) * _PER_E + _OFFSET) if value > _SMALLEST else 1 for value in values]
+def take(sketch: Sketch, ordered: Sequence[float]) -> None:
+    """Add values, which come in order of their size: as many looks as there are different buckets."""
+    start, count = 0, len(ordered)
+    while start < count:
+        bucket = int(log(max(ordered[start], _SMALLEST)) * _PER_E + _OFFSET)
+        end = max(start + 1, bisect_left(ordered, exp((bucket + 1 - _OFFSET) / _PER_E), start))
+        sketch[bucket] += end - start
+        start = end
 
 
 def quantiles(sketch: Sketch, wanted: Sequence[float]) -> list[float]:
     """The value of each rank, from the lowest on; nothing of an empty sketch.
 
-    >>> sketch = Sketch(buckets_of([float(n) for n in range(1, 101)]))
+    >>> sketch = Sketch()
+    >>> take(sketch, [float(n) for n in range(1, 101)])
     >>> [round(value) for value in quantiles(sketch, [0.5, 0.99])]
     [50, 98]
     """

@@ -31,7 +31,9 @@ TOKEN_LIMITS: Final = tuple(4**power for power in range(14))
 class Tally:
     """Counters and histograms. Not for several threads."""
 
-    def __init__(self, route: str | None, latency_limits_s: Sequence[float]) -> None:
+    def __init__(
+        self, route: str | None, latency_limits_s: Sequence[float], *, with_token_histograms: bool = False
+    ) -> None:
         self._own = () if route is None else (("route", route),)
         self._requests: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
@@ -44,15 +46,19 @@ class Tally:
             "inference_queue_wait_seconds": Histogram(WAIT_LIMITS_S),
             "inference_batch_size": Histogram(SIZE_LIMITS),
         }
-        self._tokens = {"input": Histogram(TOKEN_LIMITS), "output": Histogram(TOKEN_LIMITS)}
+        self._tokens = {"input": 0.0, "output": 0.0}
+        kinds = self._tokens if with_token_histograms else ()
+        self._token_histograms = {kind: Histogram(TOKEN_LIMITS) for kind in kinds}
 
     def take(self, batch: Batch) -> None:
         """Add what requests told."""
         lists = (batch.latencies, batch.first_tokens, batch.per_tokens, batch.waits, batch.sizes)
         for histogram, values in zip(self._histograms.values(), lists, strict=True):
             histogram.take(values)
-        self._tokens["input"].take(batch.input_tokens)
-        self._tokens["output"].take(batch.tokens)
+        for kind, tokens in (("input", batch.input_tokens), ("output", batch.tokens)):
+            self._tokens[kind] += sum(tokens)
+            if kind in self._token_histograms:
+                self._token_histograms[kind].take(sorted(tokens))
         for (status, error), count in batch.outcomes.items():
             self._requests[status] += count
             if error is not None:
@@ -74,14 +80,14 @@ class Tally:
             yield Reading("inference_timeouts_total", float(self._errors[TIMEOUT]), self._own)
         for name, histogram in self._histograms.items():
             yield from histogram.readings(name, self._own)
-        for kind, histogram in self._tokens.items():
-            if histogram.count:
-                yield Reading("inference_tokens_total", histogram.sum, (*self._own, ("type", kind)))
+        for kind, tokens in self._tokens.items():
+            if tokens:
+                yield Reading("inference_tokens_total", tokens, (*self._own, ("type", kind)))
         if self._cache_queries:
             yield Reading("inference_cache_queries_total", float(self._cache_queries), self._own)
             yield Reading("inference_cache_hits_total", float(self._cache_hits), self._own)
 
     def token_readings(self, name: str, label: str) -> Iterator[Reading]:
         """How many tokens requests had, as one histogram for each type."""
-        for kind, histogram in self._tokens.items():
+        for kind, histogram in self._token_histograms.items():
             yield from histogram.readings(name, (*self._own, (label, kind)))

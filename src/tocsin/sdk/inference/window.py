@@ -9,7 +9,7 @@ from typing import Final
 
 from tocsin.sdk.inference.batch import Batch
 from tocsin.sdk.inference.outcomes import ABORT, is_failure
-from tocsin.sdk.inference.sketch import Sketch, buckets_of, quantiles
+from tocsin.sdk.inference.sketch import Sketch, quantiles, take
 
 SLICE_S: Final = 5.0
 SLICES: Final = 12
@@ -42,7 +42,7 @@ class Slice:
         self.input_tokens += sum(batch.input_tokens)
         lists = (batch.latencies, batch.first_tokens, batch.per_tokens)
         for sketch, values in zip(self.sketches, lists, strict=True):
-            sketch.update(buckets_of(values))
+            take(sketch, values)
 
 
 class Window:
