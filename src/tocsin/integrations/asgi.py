@@ -65,6 +65,7 @@ class InferenceMiddleware:
             self._route_of = routes if routes is None or callable(routes) else _Templates(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
             return
@@ -210,6 +211,6 @@ def _pattern(template: str) -> str:
 
 
 def _framework_route(scope: Scope) -> str:
-    """The template that FastAPI leaves in the scope."""
+    """The template that FastAPI and newer Starlettes leave in the scope."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else OTHER
