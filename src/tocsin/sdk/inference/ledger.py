@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.inference.batch import Batch, Digester, Record
-from tocsin.sdk.inference.bounded import Bounded
+from tocsin.sdk.inference.bounded import OTHER, Bounded
 from tocsin.sdk.inference.numbers import given, numbers
 from tocsin.sdk.inference.tally import Tally
 from tocsin.sdk.inference.window import QUANTILES, Window
@@ -134,7 +133,7 @@ class Ledger:
             # Other threads may append meanwhile; they do so behind these.
             records = self.intake[:count]
             del self.intake[:count]
-            for route, its_records in self._by_route(records):
+            for route, its_records in self._by_route(records).items():
                 with self._guard.around("records", "some requests are not counted"):
                     self._take(route, self._digester.digest(its_records))
         asides = self.asides[: len(self.asides)]
@@ -143,15 +142,21 @@ class Ledger:
             with self._guard.around("asides", "a batch or a look into the cache is not counted"):
                 self._take_aside(kind, value)
 
-    def _by_route(self, records: list[Record]) -> Iterator[tuple[str | None, list[Record]]]:
+    def _by_route(self, records: list[Record]) -> Mapping[str | None, list[Record]]:
         routes = list(map(_route, records))
         if routes.count(None) == len(routes):
-            yield None, records
-            return
-        with self._guard.around("route", "some requests are not counted, because a route is no text"):
-            records.sort(key=lambda record: record[0] or "")
-        for route, its_records in groupby(records, _route):
-            yield None if route is None else self._routes[route], list(its_records)
+            return {None: records}
+        groups: dict[str | None, list[Record]] = {}
+        for route, record in zip(routes, records, strict=True):
+            groups.setdefault(self._known_route(route), []).append(record)
+        return groups
+
+    def _known_route(self, route: Any) -> str | None:
+        if route is None:
+            return None
+        with self._guard.around("route", "a route cannot be read"):
+            return self._routes[str(route)]
+        return OTHER
 
     def _take(self, route: str | None, batch: Batch) -> None:
         self._tally(route).take(batch)

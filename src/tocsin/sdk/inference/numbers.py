@@ -42,7 +42,7 @@ def _number(value: Any, name: str, guard: Guard) -> float | None:
 def _checked(value: Any) -> float:
     if isinstance(value, str | bytes | bytearray):
         raise TypeError("text is not read as a number")
-    number = float(value)
+    number = float(value.item() if hasattr(value, "item") else value)
     if not isfinite(number) or number < 0:
         raise ValueError(f"it is {number!r}")
     return number
