@@ -162,4 +162,4 @@ class Sender:
         self._resume_at_s = time.monotonic() + max(self._pause_s, outcome.pause_s)
         if self._outlet is not None:
             self._outlet.failed()
-        self._guard.tell_once("unreachable", f"{outcome.reason}; steps are kept and sent later")
+        self._guard.tell_once("unreachable", f"{outcome.reason}; what is measured is kept and sent later")

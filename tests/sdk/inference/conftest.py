@@ -21,8 +21,20 @@ def clock():
 
 
 @pytest.fixture
-def monitor(clock):
+def make_monitor():
+    """Makes monitors that are closed at the end, whatever happens."""
+    made = []
+
+    def make(name="m", **settings):
+        made.append(InferenceMonitor(name, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def monitor(make_monitor, clock):
     """Opens itself; there is no server to send to."""
-    made = InferenceMonitor("m", monotonic_s=clock)
-    yield made
-    made.close()
+    return make_monitor("m", monotonic_s=clock)

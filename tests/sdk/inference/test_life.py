@@ -21,7 +21,6 @@ from tests.sdk.receiver import wait_until
 from tests.sdk.test_process import finished, script
 from tests.support.ports import free_port
 from tocsin.runtime import announced, runtime_dir
-from tocsin.sdk import InferenceMonitor
 from tocsin.sdk.inference import ledger as ledger_module
 from tocsin.sdk.inference.outlet import CLOSE_WITHIN_S
 
@@ -36,8 +35,8 @@ def scraped(port):
         return {family.name: family for family in text_string_to_metric_families(response.read().decode())}
 
 
-def test_what_is_counted_arrives_with_its_labels(receiver, caplog):
-    monitor = InferenceMonitor("llama", url=receiver.url, labels={"team": "nlp"}, queue_capacity=8)
+def test_what_is_counted_arrives_with_its_labels(make_monitor, receiver, caplog):
+    monitor = make_monitor("llama", url=receiver.url, labels={"team": "nlp"}, queue_capacity=8)
     monitor.record(0.3, tokens=10)
     wait_until(lambda: receiver.values("inference_requests_total"))
     monitor.record(0.3, error="oom")
@@ -54,8 +53,8 @@ def test_what_is_counted_arrives_with_its_labels(receiver, caplog):
     assert not caplog.records
 
 
-def test_counters_that_are_pushed_begin_with_zero(receiver):
-    monitor = InferenceMonitor("llama", url=receiver.url)
+def test_counters_that_are_pushed_begin_with_zero(make_monitor, receiver):
+    monitor = make_monitor("llama", url=receiver.url)
     monitor.record(0.3, error="oom")
     wait_until(lambda: len(receiver.values("inference_errors_total")) >= 2)
     monitor.close()
@@ -63,16 +62,16 @@ def test_counters_that_are_pushed_begin_with_zero(receiver):
     assert receiver.values("inference_request_duration_seconds_count")[:2] == [0, 1]
 
 
-def test_a_monitor_that_is_scraped_as_well_never_goes_back(receiver):
-    monitor = InferenceMonitor("llama", url=receiver.url, port=0)
+def test_a_monitor_that_is_scraped_as_well_never_goes_back(make_monitor, receiver):
+    monitor = make_monitor("llama", url=receiver.url, port=0)
     monitor.record(0.3, error="oom")
     wait_until(lambda: receiver.values("inference_errors_total"))
     monitor.close()
     assert set(receiver.values("inference_errors_total")) == {1}
 
 
-def test_metrics_are_served_as_histograms_and_counters():
-    monitor = InferenceMonitor("llama", port=0, gen_ai=True)
+def test_metrics_are_served_as_histograms_and_counters(make_monitor):
+    monitor = make_monitor("llama", port=0, gen_ai=True)
     monitor.record(0.3, tokens=10, first_token_s=0.1)
     families = scraped(monitor.port)
     (path,) = announced("targets")
@@ -105,8 +104,8 @@ def test_metrics_are_served_as_histograms_and_counters():
         ({"gen_ai": 7}, "names of OpenTelemetry are left out"),
     ],
 )
-def test_wrong_arguments_are_told_once_and_requests_go_on(caplog, arguments, words):
-    monitor = InferenceMonitor("llama", **arguments)
+def test_wrong_arguments_are_told_once_and_requests_go_on(make_monitor, caplog, arguments, words):
+    monitor = make_monitor("llama", **arguments)
     with monitor:
         pass
     assert values(monitor, "inference_requests_total") == {"success": 1}
@@ -115,15 +114,15 @@ def test_wrong_arguments_are_told_once_and_requests_go_on(caplog, arguments, wor
     assert words in record.getMessage()
 
 
-def test_limits_of_buckets_can_be_chosen(monitor, clock):
-    chosen = InferenceMonitor("llama", latency_limits_s=[2, 0.5], monotonic_s=clock)
+def test_limits_of_buckets_can_be_chosen(make_monitor, clock):
+    chosen = make_monitor("llama", latency_limits_s=[2, 0.5], monotonic_s=clock)
     chosen.record(1)
     assert values(chosen, "inference_request_duration_seconds_bucket") == {"0.5": 0, "2.0": 1, "+Inf": 1}
     chosen.close()
 
 
-def test_requests_after_the_end_are_told_once(receiver, caplog):
-    monitor = InferenceMonitor("llama", url=receiver.url)
+def test_requests_after_the_end_are_told_once(make_monitor, receiver, caplog):
+    monitor = make_monitor("llama", url=receiver.url)
     monitor.record(0.1)
     monitor.close()
     monitor.close()
@@ -136,8 +135,8 @@ def test_requests_after_the_end_are_told_once(receiver, caplog):
     assert list(last(receiver, "inference_requests_total").values()) == [1]
 
 
-def test_it_can_be_opened_again(receiver):
-    monitor = InferenceMonitor("llama", url=receiver.url)
+def test_it_can_be_opened_again(make_monitor, receiver):
+    monitor = make_monitor("llama", url=receiver.url)
     for _ in range(2):
         monitor.start()
         monitor.record(0.1)
@@ -145,7 +144,7 @@ def test_it_can_be_opened_again(receiver):
     assert list(last(receiver, "inference_requests_total").values()) == [2]
 
 
-async def test_closing_does_not_hold_up_an_event_loop(receiver):
+async def test_closing_does_not_hold_up_an_event_loop(make_monitor, receiver):
     receiver.holding.set()
     ticks = 0
 
@@ -156,15 +155,15 @@ async def test_closing_does_not_hold_up_an_event_loop(receiver):
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    async with contextlib.aclosing(InferenceMonitor("llama", url=receiver.url)) as monitor:
+    async with contextlib.aclosing(make_monitor("llama", url=receiver.url)) as monitor:
         monitor.record(0.1)
     ticking.cancel()
     assert ticks > 10
 
 
-def test_a_server_that_hangs_holds_up_neither_requests_nor_the_end_for_long(receiver):
+def test_a_server_that_hangs_holds_up_neither_requests_nor_the_end_for_long(make_monitor, receiver):
     receiver.holding.set()
-    monitor = InferenceMonitor("llama", url=receiver.url)
+    monitor = make_monitor("llama", url=receiver.url)
     monitor.record(0.1)
     wait_until(lambda: receiver.requests)
     start_s = time.monotonic()
@@ -176,9 +175,9 @@ def test_a_server_that_hangs_holds_up_neither_requests_nor_the_end_for_long(rece
     assert time.monotonic() - start_s < CLOSE_WITHIN_S + 1
 
 
-def test_a_dead_server_is_told_once_and_nothing_is_lost_when_it_is_back(receiver, caplog):
+def test_a_dead_server_is_told_once(make_monitor, caplog):
     port = free_port()
-    monitor = InferenceMonitor("llama", url=f"http://127.0.0.1:{port}")
+    monitor = make_monitor("llama", url=f"http://127.0.0.1:{port}")
     monitor.record(0.1)
     wait_until(lambda: caplog.records)
     monitor.close()
@@ -221,8 +220,8 @@ def test_a_signal_handler_may_record(monitor):
     assert values(monitor, "inference_requests_total") == {"success": recorded + taken}
 
 
-def test_threads_that_come_first_together_open_it_once(receiver):
-    monitor = InferenceMonitor("llama", url=receiver.url)
+def test_threads_that_come_first_together_open_it_once(make_monitor, receiver):
+    monitor = make_monitor("llama", url=receiver.url)
     together = threading.Barrier(20)
 
     def work():
@@ -239,14 +238,14 @@ def test_threads_that_come_first_together_open_it_once(receiver):
     assert list(last(receiver, "inference_requests_total").values()) == [20]
 
 
-def test_it_takes_the_lowest_free_number_among_workers(clock):
-    monitors = [InferenceMonitor("llama").start() for _ in range(3)]
+def test_it_takes_the_lowest_free_number_among_workers(make_monitor):
+    monitors = [make_monitor("llama").start() for _ in range(3)]
     labels = [monitor._core._outlet.labels["worker"] for monitor in monitors]
     assert labels == ["0", "1", "2"]
     monitors[1].close()
     monitors[1].start()
-    other = InferenceMonitor("bert").start()
-    named = InferenceMonitor("llama", labels={"worker": "gpu0"}).start()
+    other = make_monitor("bert").start()
+    named = make_monitor("llama", labels={"worker": "gpu0"}).start()
     assert monitors[1]._core._outlet.labels["worker"] == "1"
     assert other._core._outlet.labels["worker"] == "0"
     assert named._core._outlet.labels["worker"] == "gpu0"
@@ -254,10 +253,10 @@ def test_it_takes_the_lowest_free_number_among_workers(clock):
         monitor.close()
 
 
-def test_a_runtime_folder_that_cannot_be_made_leaves_worker_0(monkeypatch, tmp_path, caplog):
+def test_a_runtime_folder_that_cannot_be_made_leaves_worker_0(make_monitor, monkeypatch, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TOCSIN_RUNTIME_DIR", str(tmp_path / "file"))
-    monitor = InferenceMonitor("llama").start()
+    monitor = make_monitor("llama").start()
     assert monitor._core._outlet.labels["worker"] == "0"
     monitor.close()
     assert len(caplog.records) == 1
@@ -351,9 +350,9 @@ def test_only_the_standard_library_is_imported():
     assert (code, out, err) == (0, "[]\n", "")
 
 
-def test_places_leave_no_more_than_a_file_for_each_number():
+def test_places_leave_no_more_than_a_file_for_each_number(make_monitor):
     for _ in range(5):
-        InferenceMonitor("llama").start().close()
+        make_monitor("llama").start().close()
     assert len(list((runtime_dir() / "places").iterdir())) == 1
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from tests.sdk.inference.helpers import HandClock, value, values
-from tocsin.sdk import InferenceMonitor
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.inference import quality as quality_module
 from tocsin.sdk.inference.confusion import Confusion, accuracy, by_class, macro
@@ -110,8 +109,8 @@ def test_a_monitor_tells_the_quality_of_two_classes(monitor, clock):
     assert value(monitor, "inference_quality_label_delay_seconds_sum") == 10
 
 
-def test_the_positive_class_alone(clock):
-    monitor = InferenceMonitor("m", quality=QualitySettings(positive="fraud"), monotonic_s=clock)
+def test_the_positive_class_alone(make_monitor, clock):
+    monitor = make_monitor("m", quality=QualitySettings(positive="fraud"), monotonic_s=clock)
     for key, (guess, truth) in enumerate([("fraud", "fraud"), ("fraud", "fine"), ("fine", "fine")]):
         monitor.predicted(key, guess)
         monitor.labelled(key, truth)

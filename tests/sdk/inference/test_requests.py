@@ -111,9 +111,13 @@ async def test_waiting_counts_in_the_queue_and_is_timed(monitor, clock):
 
 
 def test_a_request_that_fails_in_the_queue_has_left_it(monitor, clock):
-    with pytest.raises(TimeoutError), monitor.request() as request, request.waiting():
-        clock.passes(3)
-        raise TimeoutError
+    def wait():
+        with monitor.request() as request, request.waiting():
+            clock.passes(3)
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        wait()
     assert values(monitor, "inference_queue_length") == {"": 0}
     assert value(monitor, "inference_queue_wait_seconds_sum") == 3
 

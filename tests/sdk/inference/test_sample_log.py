@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import os
 import stat
 import time
+from datetime import datetime
 
 import numpy as np
 import pytest
 
 from tests.sdk.inference.helpers import value
-from tocsin.sdk import InferenceMonitor
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.inference.sample_log import MOST_WAITING, SampleLog, SampleWriter
 
@@ -31,9 +29,9 @@ def test_without_a_log_nothing_is_kept(monitor):
     assert monitor._core._writer is None
 
 
-def test_inputs_outputs_and_labels_are_lines_that_only_the_user_reads(tmp_path):
+def test_inputs_outputs_and_labels_are_lines_that_only_the_user_reads(make_monitor, tmp_path):
     path = tmp_path / "samples.jsonl"
-    monitor = InferenceMonitor("m", samples=SampleLog(path, rate=1.0))
+    monitor = make_monitor("m", samples=SampleLog(path, rate=1.0))
     monitor.sample("1", inputs={"x": np.arange(3)}, outputs=np.float32(0.5))
     monitor.labelled("1", "cat")
     monitor.close()
@@ -45,10 +43,10 @@ def test_inputs_outputs_and_labels_are_lines_that_only_the_user_reads(tmp_path):
         0.5,
     )
     assert (second["id"], second["label"]) == ("1", "cat")
-    written = datetime.datetime.fromisoformat(first["timestamp"])
+    written = datetime.fromisoformat(first["timestamp"])
     assert first["timestamp"].endswith("Z")
     assert abs(written.timestamp() - time.time()) < 60
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert value(monitor, "inference_samples_written_total") == 2
 
 
@@ -161,15 +159,15 @@ def test_workers_write_to_files_of_their_own(tmp_path):
     assert (tmp_path / "logs" / "samples-2.jsonl").exists()
 
 
-def test_wrong_settings_are_told_once(caplog):
-    monitor = InferenceMonitor("m", samples=SampleLog(path=3))
+def test_wrong_settings_are_told_once(make_monitor, caplog):
+    monitor = make_monitor("m", samples=SampleLog(path=3))
     monitor.sample("1", inputs=1)
     monitor.close()
     assert "no samples are kept" in caplog.text
 
 
-def test_settings_of_the_wrong_type_raise_nothing(tmp_path, caplog):
-    monitor = InferenceMonitor("m", samples=SampleLog(tmp_path / "s", rate="all"))
+def test_settings_of_the_wrong_type_raise_nothing(make_monitor, tmp_path, caplog):
+    monitor = make_monitor("m", samples=SampleLog(tmp_path / "s", rate="all"))
     monitor.sample("1", inputs=1)
     monitor.close()
     assert "a sample of a request is dropped" in caplog.text
