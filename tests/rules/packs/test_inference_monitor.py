@@ -14,17 +14,12 @@ from tocsin.sdk import InferenceMonitor
 FILES = ("shipped/inference_servers.yml", "shipped/inference.yml")
 STEP_S = 15
 NORMAL = {"latency_s": 0.2, "errors": 0, "queue": 2, "wait_s": 0.02, "first_token_s": 0.1, "rate": 20}
-ALERTS = [
-    rule.alert
-    for group in shipped_rules()
-    if group.file == FILES[1]
-    for rule in group.config.rules
-    if rule.alert
-]
+PACK = [group for group in shipped_rules() if group.file == FILES[1]]
+ALERTS = [rule.alert for group in PACK for rule in group.config.rules if rule.alert]
 
 
 class Served:
-    """A model server of so many requests a second, watched by the monitor; ``trouble`` begins at ``since_s``."""
+    """A model server of so many requests a second, watched; ``trouble`` begins at ``since_s``."""
 
     def __init__(self, since_s=0.0, route=None, **trouble):
         assert set(trouble) <= set(NORMAL)
