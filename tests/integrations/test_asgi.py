@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, StreamingRespon
 from starlette.routing import Mount, Route
 
 from tests.sdk.inference.helpers import HandClock, value, values
-from tests.sdk.receiver import wait_until
+from tests.sdk.receiver import Receiver, wait_until
 from tests.support.ports import free_port
 from tocsin.integrations.asgi import SCOPE_KEY, InferenceMiddleware
 from tocsin.sdk import InferenceMonitor
@@ -312,3 +316,19 @@ def test_a_client_that_leaves_a_real_stream_is_an_abort(served):
         assert values(application.monitor, "inference_requests_in_flight") == {"": 1}
     assert counted(application.monitor, "/endless/abort") == 1
     assert values(application.monitor, "inference_requests_in_flight") == {"": 0}
+
+
+def test_the_example_runs_and_tells_how_good_it_is():
+    example = Path(__file__).resolve().parents[2] / "examples" / "serve_digits.py"
+    receiver = Receiver()
+    environment = {**os.environ, "TOCSIN_URL": receiver.url}
+    command = [sys.executable, str(example), "--requests", "60"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    receiver.close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "latency_p99_seconds" in done.stdout
+    answered = [each for each in receiver.of("inference_requests_total") if 'status="2xx"' in each.labels]
+    assert answered[-1].value == 60
+    assert 'route="/predict/{key}"' in answered[-1].labels
+    assert receiver.values("inference_quality_accuracy")[-1] > 0.7
+    assert receiver.values("inference_queue_wait_seconds_count")[-1] == 60
