@@ -68,7 +68,11 @@ class Digester:
         return () if column.count(None) == len(column) else numbers(column, name, self._guard)
 
     def _outcomes(self, statuses: Sequence[Any], errors: Sequence[Any]) -> Counter[tuple[str, str | None]]:
-        if set(map(type, statuses)) | set(map(type, errors)) <= {str, type(None)}:
+        pairs: Counter[tuple[str | None, str | None]]
+        count = len(statuses)
+        if statuses.count(None) == errors.count(None) == count:
+            pairs = Counter({(None, None): count})
+        elif set(map(type, statuses)) | set(map(type, errors)) <= {str, type(None)}:
             pairs = Counter(zip(statuses, errors, strict=True))
         else:
             pairs = Counter(map(self._pair, statuses, errors))
