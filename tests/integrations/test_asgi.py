@@ -272,7 +272,7 @@ def served():
         server.should_exit = True
         thread.join(timeout=20)
     assert not thread.is_alive()
-    assert monitor._core._outlet is None, "it is closed at shutdown"
+    assert monitor._core._presence is None, "it is closed at shutdown"
 
 
 def counted(monitor, labels):

@@ -22,7 +22,7 @@ from tests.sdk.test_process import finished, script
 from tests.support.ports import free_port
 from tocsin.runtime import announced, runtime_dir
 from tocsin.sdk.inference import ledger as ledger_module
-from tocsin.sdk.inference.outlet import CLOSE_WITHIN_S
+from tocsin.sdk.inference.presence import CLOSE_WITHIN_S
 
 
 def last(receiver, name):
@@ -240,15 +240,15 @@ def test_threads_that_come_first_together_open_it_once(make_monitor, receiver):
 
 def test_it_takes_the_lowest_free_number_among_workers(make_monitor):
     monitors = [make_monitor("llama").start() for _ in range(3)]
-    labels = [monitor._core._outlet.labels["worker"] for monitor in monitors]
+    labels = [monitor._core._presence.labels["worker"] for monitor in monitors]
     assert labels == ["0", "1", "2"]
     monitors[1].close()
     monitors[1].start()
     other = make_monitor("bert").start()
     named = make_monitor("llama", labels={"worker": "gpu0"}).start()
-    assert monitors[1]._core._outlet.labels["worker"] == "1"
-    assert other._core._outlet.labels["worker"] == "0"
-    assert named._core._outlet.labels["worker"] == "gpu0"
+    assert monitors[1]._core._presence.labels["worker"] == "1"
+    assert other._core._presence.labels["worker"] == "0"
+    assert named._core._presence.labels["worker"] == "gpu0"
     for monitor in (*monitors, other, named):
         monitor.close()
 
@@ -257,7 +257,7 @@ def test_a_runtime_folder_that_cannot_be_made_leaves_worker_0(make_monitor, monk
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TOCSIN_RUNTIME_DIR", str(tmp_path / "file"))
     monitor = make_monitor("llama").start()
-    assert monitor._core._outlet.labels["worker"] == "0"
+    assert monitor._core._presence.labels["worker"] == "0"
     monitor.close()
     assert len(caplog.records) == 1
 

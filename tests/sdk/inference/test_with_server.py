@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.parse
 import urllib.request
 
@@ -50,3 +52,30 @@ def test_pushed_and_scraped_are_one_series(make_monitor, tmp_path):
         assert answer(url, "inference_requests_total") == [1]
         assert answer(url, "resets(inference_requests_total[5m])") == [0]
         monitor.close()
+
+
+def test_histograms_arrive_by_otlp_as_well(make_monitor, tmp_path, monkeypatch):
+    with tocsin_up(tmp_path / "data") as url:
+        monkeypatch.setenv("TOCSIN_OTLP_URL", url)
+        monitor = make_monitor("llama", gen_ai=True)
+        for latency_s in (0.3, 0.3, 3.0):
+            monitor.record(latency_s, tokens=50, route="/chat")
+        wait_until(lambda: answer(url, "inference_request_duration_seconds_count") == [3], timeout_s=30)
+        assert answer(url, 'inference_request_duration_seconds_bucket{le="0.32",route="/chat"}') == [2]
+        assert answer(url, 'inference_requests_total{status="success"}') == [3]
+        assert answer(url, 'gen_ai_client_token_usage_sum{gen_ai_token_type="output"}') == [150]
+        monitor.close()
+
+
+def test_what_is_kept_in_a_file_is_imported(make_monitor, tmp_path, monkeypatch):
+    with monkeypatch.context() as offline:
+        offline.setenv("TOCSIN_OFFLINE", str(tmp_path / "runs"))
+        monitor = make_monitor("llama")
+        for latency_s in (0.3, 0.3, 3.0):
+            monitor.record(latency_s)
+        monitor.close()
+    with tocsin_up(tmp_path / "data") as url:
+        command = [sys.executable, "-m", "tocsin", "import", str(tmp_path / "runs"), "--url", url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert answer(url, 'inference_request_duration_seconds_bucket{model="llama",le="0.32"}') == [2]

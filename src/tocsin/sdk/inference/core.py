@@ -14,7 +14,7 @@ from weakref import WeakSet
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.inference.batch import Record
 from tocsin.sdk.inference.ledger import INTAKE_LIMIT, Ledger
-from tocsin.sdk.inference.outlet import WORKER, Outlet
+from tocsin.sdk.inference.presence import WORKER, Presence
 from tocsin.sdk.inference.quality import USUAL_QUALITY, QualityKeeper, QualitySettings
 from tocsin.sdk.inference.request import Request
 from tocsin.sdk.inference.sample_log import SampleLog, SampleWriter
@@ -60,7 +60,7 @@ class Core:
             given = {**labels_of_environment(self.guard), **(settings.labels or {})}
             self._labels = {**usable_labels(given, self.guard), **self._labels}
         self._is_closed = False
-        self._outlet: Outlet | None = None
+        self._presence: Presence | None = None
         self._opening = threading.Lock()
         self._ledger, self._quality = self._empty()
         self._writer = self._new_writer()
@@ -72,7 +72,7 @@ class Core:
     def begun(self, request: Request) -> None:
         """A request is under way."""
         self._state.in_flight.add(request)
-        if self._outlet is None:
+        if self._presence is None:
             self.ensure_open()
 
     def ended(self, request: Request, record: Record) -> None:
@@ -128,8 +128,8 @@ class Core:
     @property
     def port(self) -> int | None:
         """The port of ``/metrics``, or None when it is not served."""
-        outlet = self._outlet
-        return outlet.port if outlet else None
+        presence = self._presence
+        return presence.port if presence else None
 
     def start(self) -> None:
         """Open it, also after :meth:`close`."""
@@ -141,15 +141,15 @@ class Core:
         with self.guard:
             self._is_closed = True
             self.append = self._refuse
-            outlet, self._outlet = self._outlet, None
+            presence, self._presence = self._presence, None
             atexit.unregister(self.close)
-            if outlet is not None:
+            if presence is not None:
                 self._state.is_up = False
-                outlet.close()
+                presence.close()
 
     def ensure_open(self) -> None:
         """Open it when it is not."""
-        if self._outlet is not None or self._is_closed:
+        if self._presence is not None or self._is_closed:
             return
         # Whoever comes second need not wait, and must not in a signal handler: what is recorded is kept.
         if self._opening.acquire(blocking=False):
@@ -161,29 +161,29 @@ class Core:
 
     def abandon(self) -> None:
         """Begin anew in a forked child, where threads are gone and locks may be held for ever."""
-        outlet, self._outlet = self._outlet, None
+        presence, self._presence = self._presence, None
         self._opening = threading.Lock()
         self._ledger, self._quality = self._empty()
         self._writer = self._new_writer()
         self.intake = self._ledger.intake
         self.append = self._refuse if self._is_closed else self._take_first
         self._state.renew()
-        if outlet is not None:
-            outlet.abandon()
+        if presence is not None:
+            presence.abandon()
 
     def _open(self) -> None:
-        if self._outlet is not None:
+        if self._presence is not None:
             return
         _opened.add(self)
         atexit.register(self.close)
         self._state.is_up = True
         self._state.started_s = time()
-        outlet = Outlet(self._labels, self.name, self.settings.url, self.settings.port, self.guard)
+        presence = Presence(self._labels, self.name, self.settings.url, self.settings.port, self.guard)
         if self._writer is not None:
-            self._writer.tell_apart(outlet.labels[WORKER])
-        self._outlet = outlet
+            self._writer.tell_apart(presence.labels[WORKER])
+        self._presence = presence
         self.append = self.intake.append
-        outlet.open(self._ledger, self._read, self._pushed, self._attend)
+        presence.open(self._ledger, self._read, self._pushed, self._attend)
 
     def _take_first(self, record: Record) -> None:
         self.intake.append(record)

@@ -23,7 +23,7 @@ CLOSE_WITHIN_S: Final = 2.0
 """How long closing may take when the server is dead or hangs."""
 
 
-class Outlet:
+class Presence:
     """Open from the beginning; ``labels`` are those of all series.
 
     Processes of one user that watch a model of the same name are told apart by the label ``worker``: 0, 1, …,
