@@ -117,6 +117,15 @@ async def test_exceptions_pass_unchanged(monitor, pieces):
     assert values(monitor, "inference_errors_total") == ({} if is_over else {"other/ValueError": 1})
 
 
+async def test_an_answer_that_the_server_reads_from_a_file_is_one(monitor):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": "/etc/hostname"})
+
+    await call(InferenceMiddleware(app, monitor))
+    assert values(monitor, "inference_requests_total") == {"other/2xx": 1}
+
+
 async def test_an_application_that_never_answers_fails(monitor):
     async def silent(scope, receive, send):
         pass

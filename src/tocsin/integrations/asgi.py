@@ -25,6 +25,13 @@ SCOPE_KEY: Final = "tocsin.request"
 
 NO_ANSWER: Final = "no_answer"
 _GATEWAY_TIMEOUT: Final = 504
+_PIECES: Final = frozenset(
+    {
+        "http.response.body",
+        "http.response.pathsend",
+        "http.response.zerocopysend",
+    }  # the last two are extensions
+)
 _PARAMETER: Final = re.compile(r"\{[^/{}]*\}")
 
 
@@ -163,9 +170,9 @@ class _Exchange:
     def _look(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = int(message["status"])
-        elif message["type"] == "http.response.body":
+        elif message["type"] in _PIECES:
             is_last = not message.get("more_body", False)
-            if self._is_token and not is_last and message.get("body"):
+            if self._is_token and not is_last and message.get("body", True):
                 self.request.first_token()
             self._is_complete = is_last
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.rules.helpers import START_MS
 from tests.rules.packs.scenarios import SCENARIOS
 from tests.rules.packs.world import World
 from tests.sdk.inference.helpers import HandClock
 from tocsin.model import METRIC_NAME, Labels
+from tocsin.promql import Engine
 from tocsin.rules import shipped_rules
 from tocsin.sdk import InferenceMonitor
 
@@ -99,7 +101,22 @@ async def test_nothing_fires_while_all_is_well(well):
     assert (await fired(1800, **well)).fired == {}
 
 
-async def test_the_first_errors_of_a_kind_count():
-    """A counter that began with what it had counted by then would show no rate at all."""
-    world = await fired(1200, since_s=300, errors=0.06, rate=2)
-    assert set(world.fired) == {"InferenceErrorRateHigh"}
+async def test_the_first_error_of_a_kind_is_in_the_rate():
+    """A counter that came into the world as 1 would have increased by nothing."""
+    world, served = World(*FILES), Served()
+
+    def with_one_error(at_s):
+        if at_s == 300:
+            served.monitor.record(0.2, error="oom")
+        return served(at_s)
+
+    await world.run(with_one_error, 450, STEP_S)
+    served.monitor.close()
+    ((_, increase),) = (
+        Engine(world.store).instant("increase(inference_errors_total[5m])", at_ms(450)).samples()
+    )
+    assert increase == pytest.approx(1, rel=0.2)
+
+
+def at_ms(at_s):
+    return START_MS + round(at_s * 1000)

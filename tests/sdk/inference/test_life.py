@@ -253,6 +253,23 @@ def test_it_takes_the_lowest_free_number_among_workers(make_monitor):
         monitor.close()
 
 
+def test_the_number_of_a_worker_that_was_killed_is_free_again(make_monitor):
+    killed = script(
+        """
+        import time, tocsin
+        tocsin.InferenceMonitor("llama").start()
+        print("open", flush=True)
+        time.sleep(60)
+        """
+    )
+    assert killed.stdout.readline() == "open\n"
+    beside = make_monitor("llama").start()
+    assert beside._core._presence.labels["worker"] == "1"
+    killed.kill()
+    killed.communicate(timeout=20)
+    assert make_monitor("llama").start()._core._presence.labels["worker"] == "0"
+
+
 def test_a_runtime_folder_that_cannot_be_made_leaves_worker_0(make_monitor, monkeypatch, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TOCSIN_RUNTIME_DIR", str(tmp_path / "file"))
