@@ -202,6 +202,20 @@ async def test_web_sockets_pass(monitor):
     assert seen == ["websocket"]
 
 
+async def test_it_is_closed_before_the_server_hears_of_the_shutdown(monitor):
+    was_open = {}
+
+    async def app(scope, receive, send):
+        await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def send(message):
+        was_open[message["type"]] = monitor._core._presence is not None
+
+    await InferenceMiddleware(app, monitor)({"type": "lifespan"}, nothing_to_read, send)
+    assert was_open == {"lifespan.startup.complete": True, "lifespan.shutdown.complete": False}
+
+
 async def test_an_application_without_lifespan_is_measured_all_the_same(monitor):
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":

@@ -109,6 +109,9 @@ class InferenceMiddleware:
         async def watch(message: Message) -> None:
             nonlocal has_started
             has_started = has_started or message["type"] == "lifespan.startup.complete"
+            if message["type"].startswith("lifespan.shutdown."):
+                # Before the server hears of it, because the process may be gone right afterwards.
+                await self._monitor.aclose()
             await send(message)
 
         try:
