@@ -94,7 +94,7 @@ def test_redaction_sees_plain_data_and_decides(tmp_path):
 
 
 def test_what_redaction_fails_at_is_not_written(tmp_path, caplog):
-    writer = writer_of(tmp_path, redact=lambda entry: entry["nothing"])
+    writer = writer_of(tmp_path, redact=lambda entry: {}[entry["inputs"]])
     writer.offer("1", inputs="secret")
     writer.write()
     assert not writer.path.exists()

@@ -95,7 +95,8 @@ class SampleWriter:
     def _lines(self) -> Iterator[bytes]:
         for _ in range(len(self._waiting)):
             entry = self._waiting.popleft()
-            with self._guard.around("sample", "a sample of a request is dropped, as it cannot be written"):
+            sentence = "a sample of a request is dropped, as it cannot be written"
+            with self._guard.around("sample", sentence, is_private=True):
                 line = self._line(entry)
                 if line is not None:
                     yield line
