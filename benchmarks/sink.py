@@ -1,8 +1,10 @@
-"""A server that takes whatever is pushed, and no other that might be found."""
+"""A server that takes whatever a monitor sends, and a place where it finds no other."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ class _Sink(BaseHTTPRequestHandler):
 
 @contextmanager
 def sink() -> Iterator[str]:
-    """Its URL, for as long as it runs."""
+    """The URL of a server in this process that reads and forgets."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -46,3 +48,20 @@ def nobody_to_find() -> Iterator[None]:
             yield
         finally:
             del os.environ["TOCSIN_RUNTIME_DIR"]
+
+
+@contextmanager
+def sink_elsewhere() -> Iterator[str]:
+    """The URL of such a server in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.sink"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip() if process.stdout else ""
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    with sink() as own_url:
+        print(own_url, flush=True)
+        sys.stdin.read()  # until whoever started it is gone
