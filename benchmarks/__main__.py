@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from benchmarks import (
     alert_latency,
     alerts,
+    inference_monitor,
     parsing,
     promql,
     quality,
@@ -23,6 +24,7 @@ from benchmarks.table import Row, print_rows
 BENCHMARKS: dict[str, Callable[[], Sequence[Row]]] = {
     "alert_latency": alert_latency.rows,
     "alerts": alerts.rows,
+    "inference_monitor": inference_monitor.rows,
     "parsing": parsing.rows,
     "promql": promql.rows,
     "quality": quality.rows,

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, Gauge
 
 import tocsin
+from benchmarks.sink import nobody_to_find, sink
 from benchmarks.table import Row
 
 STEPS = 100_000
@@ -29,31 +26,6 @@ PEER = "prometheus_client, 6 gauges"
 NAMES = ("loss", "lr", "accuracy", "gradient_norm", "tokens_per_second", "epoch")
 
 Step = Callable[[float, int], None]
-
-
-class _Sink(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gives it
-        pass
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager
@@ -106,18 +78,6 @@ def _opentelemetry() -> Iterator[Step]:
     provider.shutdown()
 
 
-@contextmanager
-def _nobody_to_find() -> Iterator[None]:
-    """Keep the measurement away from a tocsin that happens to run on this machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TOCSIN_RUNTIME_DIR"] = folder
-        os.environ.pop("TOCSIN_URL", None)
-        try:
-            yield
-        finally:
-            del os.environ["TOCSIN_RUNTIME_DIR"]
-
-
 def _round_ns(step: Step) -> float:
     start_ns = time.perf_counter_ns()
     for number in range(STEPS):
@@ -128,7 +88,7 @@ def _round_ns(step: Step) -> float:
 def measure() -> dict[str, float]:
     """Nanoseconds a step of each contestant, the best of several interleaved rounds."""
     best: dict[str, float] = {}
-    with _server() as url, _nobody_to_find():
+    with sink() as url, nobody_to_find():
         contestants: dict[str, Callable[[], AbstractContextManager[Step]]] = {
             "tocsin, server listening": lambda: _tocsin(url),
             "tocsin, no server": lambda: _tocsin(None),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from tocsin._version import __version__
 
 if TYPE_CHECKING:
-    from tocsin.sdk import FederatedMonitor, MetricsCollector, TrainingMonitor
+    from tocsin.sdk import FederatedMonitor, InferenceMonitor, MetricsCollector, TrainingMonitor
 
-__all__ = ["FederatedMonitor", "MetricsCollector", "TrainingMonitor", "__version__"]
+__all__ = ["FederatedMonitor", "InferenceMonitor", "MetricsCollector", "TrainingMonitor", "__version__"]
 
 
 def __getattr__(name: str) -> object:

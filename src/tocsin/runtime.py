@@ -4,20 +4,26 @@
 that serves metrics through the SDK leaves ``targets/<pid>-<port>.json`` in Prometheus' file
 discovery format. In ``members/<port>/`` processes that share a port leave what they know. A file
 whose process is gone counts as absent, and so does a folder that belongs to somebody else.
+``places/`` holds files that processes of the same kind lock to have a number each.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from tocsin.errors import ConfigError
 
-Kind = Literal["servers", "targets", "members"]
+Kind = Literal["servers", "targets", "members", "places"]
+
+MOST_PLACES: Final = 1000
 
 
 def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -67,6 +73,40 @@ def announced(kind: Kind) -> list[Path]:
         if path.suffix == ".json" and pid.isdecimal() and process_is_alive(int(pid)):
             found.append(path)
     return sorted(found, key=_modified_ns, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A number among processes of the same kind, held until :meth:`leave` or the end of the process."""
+
+    number: int
+    _handle: int
+
+    def leave(self) -> None:
+        """Let another process have it; in a forked child this leaves it to the parent."""
+        os.close(self._handle)
+
+
+def take_place(kind: str) -> Place:
+    """Take the lowest number from 0 on that no other process of this kind has now.
+
+    Raises ConfigError when the folder belongs to another user or all numbers below 1000 are taken, and
+    OSError when it cannot be written.
+    """
+    folder = _own_folder("places")
+    name = sha256(kind.encode("utf-8", "replace")).hexdigest()[:32]
+    for number in range(MOST_PLACES):
+        handle = os.open(folder / f"{name}-{number}", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+        except OSError:
+            os.close(handle)
+            raise
+        else:
+            return Place(number, handle)
+    raise ConfigError(f"{MOST_PLACES} processes of this user are {kind} already")
 
 
 def _own_folder(kind: Kind) -> Path:

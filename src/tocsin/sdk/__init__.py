@@ -9,8 +9,9 @@ from tocsin.sdk.training import TrainingMonitor
 if TYPE_CHECKING:
     from tocsin.sdk.collector import MetricsCollector
     from tocsin.sdk.federated import FederatedMonitor
+    from tocsin.sdk.inference import InferenceMonitor
 
-__all__ = ["FederatedMonitor", "MetricsCollector", "TrainingMonitor"]
+__all__ = ["FederatedMonitor", "InferenceMonitor", "MetricsCollector", "TrainingMonitor"]
 
 
 def __getattr__(name: str) -> object:
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> object:
         from tocsin.sdk.federated import FederatedMonitor  # noqa: PLC0415
 
         return FederatedMonitor
+    if name == "InferenceMonitor":
+        from tocsin.sdk.inference import InferenceMonitor  # noqa: PLC0415
+
+        return InferenceMonitor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -69,23 +69,42 @@ class Endpoint:
         self._thread.join(timeout=1.0)
 
 
-def registry_of(labels: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> CollectorRegistry:
-    """A registry of the series that ``read`` returns, all with the same labels beside their own."""
+def registry_of(
+    labels: Mapping[str, str], read: Callable[[], Iterable[Reading]], whose: str = "a training run"
+) -> CollectorRegistry:
+    """A registry of the series that ``read`` returns, all with the same labels beside their own.
+
+    Series ``…_bucket``, ``…_sum`` and ``…_count`` become one histogram, where there are buckets. ``whose``
+    stands in the text of each metric.
+    """
     registry = CollectorRegistry()
-    registry.register(_Series(labels, read))
+    registry.register(_Series(labels, read, whose))
     return registry
 
 
 class _Series(Collector):
-    def __init__(self, labels: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
+    def __init__(self, labels: Mapping[str, str], read: Callable[[], Iterable[Reading]], whose: str) -> None:
         self._labels = dict(labels)
         self._read = read
+        self._whose = whose
 
     def collect(self) -> Iterator[Metric]:
+        readings = list(self._read())
+        histograms = {
+            name.removesuffix("_bucket") for name, _, own in readings if name.endswith("_bucket") and own
+        }
         families: dict[str, Metric] = {}
-        for name, value, own in self._read():
-            kind = "counter" if name.endswith("_total") else "gauge"
-            text = f"{name} of a training run"
-            family = families.setdefault(name, Metric(name.removesuffix("_total"), text, kind))
-            family.add_sample(name, {**self._labels, **dict(own)}, value)
+        for name, value, own in readings:
+            family_name, kind = _family(name, histograms)
+            if family_name not in families:
+                families[family_name] = Metric(family_name, f"{family_name} of {self._whose}", kind)
+            families[family_name].add_sample(name, {**self._labels, **dict(own)}, value)
         yield from families.values()
+
+
+def _family(name: str, histograms: Collection[str]) -> tuple[str, str]:
+    """The name and kind of the family that a series belongs to."""
+    base, _, part = name.rpartition("_")
+    if part in {"bucket", "sum", "count"} and base in histograms:
+        return base, "histogram"
+    return (base, "counter") if part == "total" else (name, "gauge")

@@ -39,17 +39,21 @@ class Guard:
             return False
         return self.swallow(fault, "fault", "an internal fault was ignored")
 
-    def around(self, key: str, sentence: str) -> Around:
-        """A block in which an exception means the trouble that the sentence describes."""
-        return Around(self, key, sentence)
+    def around(self, key: str, sentence: str, *, is_private: bool = False) -> Around:
+        """A block in which an exception means the trouble that the sentence describes.
 
-    def swallow(self, fault: BaseException, key: str, sentence: str) -> bool:
+        Of one that is private only the class is told, because its text may hold what nobody should read.
+        """
+        return Around(self, key, sentence, is_private=is_private)
+
+    def swallow(self, fault: BaseException, key: str, sentence: str, *, is_private: bool = False) -> bool:
         """Tell about an exception and say whether it ends here."""
         if not isinstance(fault, Exception):
             return False
         # Writing the exception out runs code of whoever raised it, which may fail as well.
         with contextlib.suppress(Exception):
-            self.tell_once(key, f"{sentence} ({type(fault).__name__}: {fault})")
+            kind = type(fault).__name__
+            self.tell_once(key, f"{sentence} ({kind if is_private else f'{kind}: {fault}'})")
         return True
 
     def tell_once(self, key: str, sentence: str) -> None:
@@ -64,12 +68,13 @@ class Guard:
 class Around:
     """A ``with`` block of a guard for one kind of trouble."""
 
-    __slots__ = ("_guard", "_key", "_sentence")
+    __slots__ = ("_guard", "_is_private", "_key", "_sentence")
 
-    def __init__(self, guard: Guard, key: str, sentence: str) -> None:
+    def __init__(self, guard: Guard, key: str, sentence: str, *, is_private: bool = False) -> None:
         self._guard = guard
         self._key = key
         self._sentence = sentence
+        self._is_private = is_private
 
     def __enter__(self) -> None:
         return None
@@ -77,4 +82,6 @@ class Around:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        return fault is not None and self._guard.swallow(fault, self._key, self._sentence)
+        return fault is not None and self._guard.swallow(
+            fault, self._key, self._sentence, is_private=self._is_private
+        )

@@ -10,10 +10,10 @@ from typing import Final
 from tocsin.sdk.discovery import Destination
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.names import Names
+from tocsin.sdk.outbox import Outbox
 from tocsin.sdk.outlets.choice import chosen_outlet
 from tocsin.sdk.outlets.outlet import Fate, News, Outcome, Outlet
 from tocsin.sdk.readings import Reading
-from tocsin.sdk.recorder import Recorder
 from tocsin.sdk.thinning import Row
 
 SEND_EVERY_S: Final = 0.25
@@ -41,7 +41,7 @@ class Sender:
 
     def __init__(
         self,
-        recorder: Recorder,
+        recorder: Outbox,
         destination: Destination | None,
         names: Names,
         labels: Mapping[str, str],
@@ -162,4 +162,4 @@ class Sender:
         self._resume_at_s = time.monotonic() + max(self._pause_s, outcome.pause_s)
         if self._outlet is not None:
             self._outlet.failed()
-        self._guard.tell_once("unreachable", f"{outcome.reason}; steps are kept and sent later")
+        self._guard.tell_once("unreachable", f"{outcome.reason}; what is measured is kept and sent later")
