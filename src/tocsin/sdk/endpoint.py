@@ -70,7 +70,7 @@ class Endpoint:
 
 
 def registry_of(
-    labels: Mapping[str, str], read: Callable[[], Iterable[Reading]], whose: str = "a training run"
+    labels: Mapping[str, str], read: Callable[[], Iterable[Reading]], whose: str
 ) -> CollectorRegistry:
     """A registry of the series that ``read`` returns, all with the same labels beside their own.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from tocsin.sdk.columns import Columns, Step
@@ -21,8 +21,11 @@ from tocsin.sdk.values import resolve
 INTAKE_LIMIT: Final = 512
 """Steps taken since the sender last looked, from which on the step itself thins them."""
 
-_INTAKE_MOST: Final = 32 * INTAKE_LIMIT
+_INTAKE_MOST: Final = 64 * INTAKE_LIMIT
 """Steps taken while another thread was thinning, from which on the newest are dropped."""
+
+_BREATH_S: Final = 0.05
+"""How long a step may wait then, rather than be dropped."""
 
 _PATIENCE_S: Final = 1.0
 """How long a validation or its result may wait for the sender, which takes milliseconds."""
@@ -53,15 +56,18 @@ class Recorder:
         self.course = Course()
 
     def relieve(self) -> None:
-        """Make room in a full intake; never waits, so that a signal handler may take steps as well."""
-        if self._lock.acquire(blocking=False):
+        """Make room in a full intake; hardly waits, so that a signal handler may take steps as well."""
+        # Where many threads are faster than the one that thins, they let it have a moment.
+        wait_s = _BREATH_S if len(self.intake) > _INTAKE_MOST else 0.0
+        if self._lock.acquire(timeout=wait_s):
             try:
                 self._absorb()
             finally:
                 self._lock.release()
-        elif len(self.intake) > _INTAKE_MOST:
-            self.intake.pop()
-            self.dropped += 1
+        elif wait_s and len(self.intake) > _INTAKE_MOST:
+            with suppress(IndexError):  # emptied just now
+                self.intake.pop()
+                self.dropped += 1
 
     def drain(self, now_ns: int, *, is_end: bool = False) -> None:
         """Move what was taken towards the outbox; at the end also what a bucket still holds."""

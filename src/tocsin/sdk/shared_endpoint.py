@@ -49,7 +49,7 @@ class SharedEndpoint:
         self._read = read
         self._job = job
         self._guard = guard
-        self._registry = registry_of({}, self._union)
+        self._registry = registry_of({}, self._union, job)
         self._closing = threading.Event()
         self._writing = threading.Lock()
         self._folder: MemberFolder | None = None

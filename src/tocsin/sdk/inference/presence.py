@@ -15,7 +15,7 @@ from tocsin.sdk.readings import Reading
 from tocsin.sdk.sender import Sender
 
 if TYPE_CHECKING:
-    from tocsin.sdk.endpoint import Endpoint
+    from tocsin.sdk.shared_endpoint import SharedEndpoint
 
 JOB: Final = "inference"
 WORKER: Final = "worker"
@@ -38,7 +38,7 @@ class Presence:
         self._wanted_port = port
         self._place: Place | None = None
         self._sender: Sender | None = None
-        self._endpoint: Endpoint | None = None
+        self._endpoint: SharedEndpoint | None = None
         self.labels = {**labels, WORKER: labels.get(WORKER, "0")}
         if WORKER not in labels:
             with guard.around("worker", "its worker cannot be told from others of this name"):
@@ -88,6 +88,6 @@ class Presence:
 
     def _serve(self, port: int, scraped: Callable[[], Iterable[Reading]]) -> None:
         # prometheus_client is for those who ask for a port.
-        from tocsin.sdk.endpoint import Endpoint, registry_of  # noqa: PLC0415
+        from tocsin.sdk.shared_endpoint import SharedEndpoint  # noqa: PLC0415
 
-        self._endpoint = Endpoint(port, registry_of(self.labels, scraped, "a model server"), JOB)
+        self._endpoint = SharedEndpoint(port, self.labels, scraped, JOB, self._guard)
