@@ -1,0 +1,226 @@
+"""Keras 3: a callback that watches what ``model.fit`` does, on any backend."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from glob import glob
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+from tocsin.integrations._trainer_run import (
+    FailsWithBlock,
+    MonitorOptions,
+    TrainerRun,
+    guarded,
+    numbers,
+)
+from tocsin.sdk.training import TrainingMonitor
+
+try:
+    import keras
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "tocsin.integrations.keras needs Keras 3 and a backend: pip install keras torch"
+        f" ({error.name} is missing)",
+        name=error.name,
+    ) from error
+
+__all__ = ["TocsinCallback"]
+
+_RATE_EVERY: Final = 10
+"""Batches after which the learning rate is read again; a schedule computes it each time."""
+
+_VALIDATION: Final = "val_"
+
+
+class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[misc]  # Keras may be missing
+    """Watches what ``model.fit`` does; nothing it does raises into the training or slows it.
+
+    Each step is told with its number, loss, metrics, epoch and samples; the learning rate at every tenth;
+    then validations and the end. Keras gives callbacks the mean loss since the epoch began, in which a
+    spike drowns; what is told is the loss of the batch, computed from two means. Other metrics are told as
+    Keras gives them, as means of the epoch. Keras tells callbacks about no exception: a training that ends
+    by one is marked as failed when the program ends, when the next begins, or at the end of the callback's
+    ``with`` block.
+
+    ``name`` names the run, by default after the model. ``checkpoints`` is the path that a ModelCheckpoint was
+    given, placeholders included: files that appear or change there at the end of an epoch are told.
+    ``batch_size`` is how many samples a step has, which Keras does not tell. The other arguments are those of
+    :class:`tocsin.TrainingMonitor`, which stands in the attribute ``monitor`` while the training lasts.
+
+    >>> model.fit(x, y, epochs=3, callbacks=[TocsinCallback("mnist")])  # doctest: +SKIP
+    """
+
+    async_safe = True
+    """Without it Keras makes every callback wait for the device at each batch, on backends such as JAX."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        checkpoints: str | None = None,
+        batch_size: int | None = None,
+        **options: Unpack[MonitorOptions],
+    ) -> None:
+        super().__init__()
+        self._run = TrainerRun("Keras callback", name, options)
+        self._pattern = None if checkpoints is None else pattern_of(str(checkpoints))
+        self._samples = batch_size
+        self._forget()
+
+    def _forget(self) -> None:
+        self._thread: int | None = None
+        self._optimizer: Any = None
+        self._epoch = 0
+        self._batches_before = 0
+        self._batches = 0
+        self._updates_every = 1
+        self._step = 0
+        self._mean = RunningMean(is_mean=True)
+        self._rate: Any = None
+        self._files: dict[str, int] = {}
+
+    @property
+    def monitor(self) -> TrainingMonitor | None:
+        """The monitor while a training lasts, for what only the program knows, else None."""
+        return self._run.monitor
+
+    # A training begins and ends.
+
+    @guarded
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras, as all that follows."""
+        self._run.end(is_failed=True)  # one that is open still
+        self._forget()
+        self._thread = threading.get_ident()
+        self._optimizer = getattr(self.model, "optimizer", None)
+        self._updates_every = int(getattr(self._optimizer, "gradient_accumulation_steps", None) or 1)
+        self._step = int(getattr(self._optimizer, "iterations", 0))
+        self._batches = self._step * self._updates_every
+        self._files = files_at(self._pattern)
+
+    @guarded
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._tell_checkpoints()
+        self._run.end()
+
+    # Steps.
+
+    @guarded
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._run.monitor is None:
+            self._run.begin(str(getattr(self.model, "name", "keras")), self._total_steps(epoch))
+        self._tell_checkpoints()
+        self._epoch = epoch
+        self._batches_before = self._batches
+        self._mean = RunningMean(is_mean=_gives_means(self.model))
+        self._rate = _learning_rate(self._optimizer)
+        self._run.part("data")
+
+    @guarded
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if batch and batch % _RATE_EVERY == 0 and keras.backend.backend() != "jax":
+            self._rate = _learning_rate(self._optimizer)  # JAX keeps it from sight within an epoch
+        if self._is_in_step():
+            self._run.part("compute")
+
+    @guarded
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        values = numbers(logs)
+        if "loss" in values:
+            values["loss"] = self._mean.newest(values["loss"], batch + 1)
+        self._batches = self._batches_before + batch + 1
+        number = self._batches // self._updates_every
+        if number != self._step:
+            self._step = number
+            rate, self._rate = self._rate, None
+            own = {"learning_rate": rate, "epoch": self._epoch, "samples": self._samples}
+            self._run.step(number, values | own)
+        if self._is_in_step():
+            self._run.part("data")
+
+    def _is_in_step(self) -> bool:
+        """Whether this is called while the training waits, rather than some time later by another thread."""
+        return threading.get_ident() == self._thread
+
+    def _total_steps(self, first_epoch: int) -> int | None:
+        epochs, batches = self.params.get("epochs"), self.params.get("steps")
+        if not epochs or not batches:
+            return None
+        return int(self._step + (epochs - first_epoch) * batches // self._updates_every)
+
+    # Validations and checkpoints.
+
+    @guarded
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._run.begin_validation()
+
+    @guarded
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._run.end_validation()
+
+    @guarded
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._run.part(None)
+        values = numbers(logs).items()
+        measured = {name: value for name, value in values if name.startswith(_VALIDATION)}
+        self._run.evaluate(self._step, measured)
+
+    def _tell_checkpoints(self) -> None:
+        files = files_at(self._pattern)
+        for path in sorted(path for path, changed in files.items() if self._files.get(path) != changed):
+            self._run.checkpoint(path, self._step)
+        self._files = files
+
+
+class RunningMean:
+    """The newest of the values whose mean since the beginning of an epoch is given.
+
+    >>> mean = RunningMean(is_mean=True)
+    >>> [mean.newest(value, count) for value, count in ((4.0, 1), (3.0, 2), (5.0, 3))]
+    [4.0, 2.0, 9.0]
+    """
+
+    def __init__(self, *, is_mean: bool) -> None:
+        self._is_mean = is_mean
+        self._lock = threading.Lock()
+        self._last = (0.0, 0)
+
+    def newest(self, mean: float, count: int) -> float:
+        """The mean of what came since the last call; ``count`` is how many values there were so far."""
+        if not self._is_mean:
+            return mean
+        with self._lock:
+            last, last_count = self._last
+            if count <= last_count:  # another thread was faster
+                return mean
+            self._last = (mean, count)
+        return (mean * count - last * last_count) / (count - last_count)
+
+
+def _gives_means(model: Any) -> bool:
+    """Whether the loss in a batch's logs is a mean; a ``train_step`` of the user's gives what it wants."""
+    return type(model).train_step is keras.Model.train_step
+
+
+def _learning_rate(optimizer: Any) -> float | None:
+    rate = getattr(optimizer, "learning_rate", None)
+    return None if rate is None else float(rate)
+
+
+def pattern_of(path: str) -> str:
+    """The files that a path with placeholders stands for.
+
+    >>> pattern_of("models/{epoch:02d}-{val_loss:.2f}.keras")
+    'models/*-*.keras'
+    """
+    return re.sub(r"\{[^{}]*\}", "*", path)
+
+
+def files_at(pattern: str | None) -> dict[str, int]:
+    """When each file was changed last, in nanoseconds."""
+    if pattern is None:
+        return {}
+    return {path: Path(path).stat().st_mtime_ns for path in glob(pattern)}
