@@ -1,4 +1,4 @@
-"""One training of a framework's trainer: what the hooks of all frameworks tell, given to a TrainingMonitor."""
+"""One training of a framework's trainer, from what its hooks tell to a TrainingMonitor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypedDict, TypeVar
+from typing import Any, Final, Self, TypedDict, TypeVar, cast
 
 from tocsin.sdk.guard import Guard
 from tocsin.sdk.health.settings import HealthSettings
@@ -21,8 +21,7 @@ _MOST_DEPTH: Final = 4
 
 _TOKENS: Final = "input_ids"
 
-Parameters = ParamSpec("Parameters")
-OwnerT = TypeVar("OwnerT", bound="HasRun")
+HookT = TypeVar("HookT", bound=Callable[..., None])
 
 
 class MonitorOptions(TypedDict, total=False):
@@ -120,23 +119,15 @@ class TrainerRun:
             monitor.__exit__(Exception if is_failed else None, None, None)
 
 
-class HasRun(Protocol):
-    """A callback of a framework."""
-
-    _run: TrainerRun
-
-
-def guarded(
-    hook: Callable[Concatenate[OwnerT, Parameters], None],
-) -> Callable[Concatenate[OwnerT, Parameters], None]:
-    """A hook of a callback whose faults are told once and never reach the training."""
+def guarded(hook: HookT) -> HookT:
+    """A hook of a callback that has a ``_run``; its faults are told once and never reach the training."""
 
     @wraps(hook)
-    def inner(self: OwnerT, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        with self._run.guard:  # noqa: SLF001 - the callback's own
+    def inner(self: Any, *args: Any, **kwargs: Any) -> None:
+        with self._run.guard:
             hook(self, *args, **kwargs)
 
-    return inner
+    return cast("HookT", inner)
 
 
 class FailsWithBlock:
@@ -226,7 +217,9 @@ def _first_shape(batch: Any, depth: int) -> tuple[int, ...] | None:
         return shape
     if depth == 0 or isinstance(batch, str | bytes):
         return None
-    inside = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    inside = (
+        batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    )
     found = (_first_shape(item, depth - 1) for item in inside)
     return next((shape for shape in found if shape is not None), None)
 

@@ -32,13 +32,12 @@ class TocsinTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate may be 
 
     One call of ``accelerator.log`` is a step; what is named ``val…``, ``eval…`` or ``test…`` is the result
     of a validation instead. ``accelerator.end_training()`` ends the run well; a program that ends without
-    it, or an exception that leaves the tracker's ``with`` block, marks it as failed.
+    it, or an exception that leaves the tracker's ``with`` block, marks it as failed. Of several processes
+    the first alone reports, as Accelerate asks no other's trackers.
 
     ``name`` names the run, by default after the script. ``total_steps`` says how many steps there will be;
     without it ``max_train_steps`` or the like is looked for in the configuration that ``init_trackers``
-    is given. With ``every_rank`` all processes report, under the label ``rank``, else the first alone. The other
-    arguments are those of :class:`tocsin.TrainingMonitor`, which
-    ``accelerator.get_tracker("tocsin", unwrap=True)`` gives.
+    is given. The other arguments are those of :class:`tocsin.TrainingMonitor`.
 
     >>> accelerator = Accelerator(log_with=TocsinTracker("resnet50"))  # doctest: +SKIP
     >>> accelerator.init_trackers("images", config={"max_train_steps": 1000})  # doctest: +SKIP
@@ -49,24 +48,23 @@ class TocsinTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate may be 
     requires_logging_directory = False
 
     def __init__(
-        self,
-        name: str | None = None,
-        *,
-        total_steps: int | None = None,
-        every_rank: bool = False,
-        **options: Unpack[MonitorOptions],
+        self, name: str | None = None, *, total_steps: int | None = None, **options: Unpack[MonitorOptions]
     ) -> None:
         super().__init__()
         self._run = TrainerRun("Accelerate tracker", name, options)
         self._total_steps = total_steps
         self._is_over = False
-        self.main_process_only = not every_rank
+
+    @property
+    def monitor(self) -> TrainingMonitor:
+        """The monitor, for what only the program knows; one that does nothing where this does not report."""
+        self._begin()
+        return self._run.monitor or TrainingMonitor(_script(), health=None)
 
     @property
     def tracker(self) -> TrainingMonitor:
-        """The monitor; an idle one in a process that does not report, and after the end."""
-        self._begin()
-        return self._run.monitor or TrainingMonitor(_script())
+        """What ``accelerator.get_tracker("tocsin", unwrap=True)`` gives in the first process."""
+        return self.monitor
 
     def start(self) -> None:
         """Called by ``accelerator.init_trackers``, in newer versions."""
@@ -114,8 +112,7 @@ class TocsinTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate may be 
     def _begin(self) -> None:
         with self._run.guard:
             state = PartialState()
-            reports = state.is_main_process or not self.main_process_only
-            if self._run.monitor is None and reports and not self._is_over:
+            if self._run.monitor is None and state.is_main_process and not self._is_over:
                 self._run.begin(
                     _script(), self._total_steps, rank=state.process_index, world_size=state.num_processes
                 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from glob import glob
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -78,8 +79,8 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         self._batches = 0
         self._updates_every = 1
         self._step = 0
-        self._mean = RunningMean(is_mean=True)
-        self._rate: Any = None
+        self._mean: RunningMean | None = None  # it has a lock, so it cannot be copied
+        self._rate: float | None = None
         self._files: dict[str, int] = {}
 
     @property
@@ -103,13 +104,16 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
 
     @guarded
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """The last epoch is over, or the training was told to stop."""
         self._tell_checkpoints()
+        self._forget()
         self._run.end()
 
     # Steps.
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """The first batch is fetched next."""
         if self._run.monitor is None:
             self._run.begin(str(getattr(self.model, "name", "keras")), self._total_steps(epoch))
         self._tell_checkpoints()
@@ -121,6 +125,7 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
 
     @guarded
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """A batch is there."""
         if batch and batch % _RATE_EVERY == 0 and keras.backend.backend() != "jax":
             self._rate = _learning_rate(self._optimizer)  # JAX keeps it from sight within an epoch
         if self._is_in_step():
@@ -128,8 +133,9 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
 
     @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """A batch was learnt; in newer versions another thread may call this, a little later."""
         values = numbers(logs)
-        if "loss" in values:
+        if "loss" in values and self._mean is not None:
             values["loss"] = self._mean.newest(values["loss"], batch + 1)
         self._batches = self._batches_before + batch + 1
         number = self._batches // self._updates_every
@@ -155,14 +161,17 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
 
     @guarded
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """A validation begins, or an evaluation by itself, which is none of our trainings."""
         self._run.begin_validation()
 
     @guarded
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """It ends; what it has measured comes with the end of the epoch."""
         self._run.end_validation()
 
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """An epoch is over, and its validation."""
         self._run.part(None)
         values = numbers(logs).items()
         measured = {name: value for name, value in values if name.startswith(_VALIDATION)}
@@ -216,11 +225,16 @@ def pattern_of(path: str) -> str:
     >>> pattern_of("models/{epoch:02d}-{val_loss:.2f}.keras")
     'models/*-*.keras'
     """
-    return re.sub(r"\{[^{}]*\}", "*", path)
+    return "*".join(map(escape, re.split(r"\{[^{}]*\}", path)))
 
 
 def files_at(pattern: str | None) -> dict[str, int]:
     """When each file was changed last, in nanoseconds."""
     if pattern is None:
         return {}
-    return {path: Path(path).stat().st_mtime_ns for path in glob(pattern)}
+    anchor = Path(pattern).anchor
+    changed: dict[str, int] = {}
+    for path in Path(anchor).glob(pattern[len(anchor) :]):
+        with suppress(FileNotFoundError):  # Keras has just removed one that is no longer the best
+            changed[str(path)] = path.stat().st_mtime_ns
+    return changed

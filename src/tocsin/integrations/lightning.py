@@ -25,6 +25,7 @@ PACKAGES: Final = ("lightning.pytorch", "pytorch_lightning")
 """Two packages with the same classes, which are not instances of each other's."""
 
 _FITTING: Final = "fit"
+_FOREIGN: Final = "_tocsin_foreign"
 _SHARDED: Final = ("FSDPStrategy", "DeepSpeedStrategy", "ModelParallelStrategy")
 """Strategies under which a process has only a part of each gradient."""
 
@@ -230,23 +231,27 @@ def _is_unusual(gradient: Any, torch: Any) -> bool:
     return type(gradient) is not torch.Tensor or gradient.is_sparse or gradient.dtype == torch.float16
 
 
-def _watch_checkpoints(trainer: Any, saved: Callable[[Any, Any, Callable[[], None]], None]) -> Callable[[], None]:
+def _watch_checkpoints(
+    trainer: Any, saved: Callable[[Any, Any, Callable[[], None]], None]
+) -> Callable[[], None]:
     """Have every checkpoint of a trainer told, wherever it comes from; what is returned ends that.
 
     Lightning's hook for checkpoints is called before they are written, and does not say where.
     """
     original = trainer.save_checkpoint
-    earlier = vars(trainer).get("save_checkpoint")
+    own = vars(trainer).get("save_checkpoint")
+    foreign = getattr(own, _FOREIGN, own)  # what another callback like this one has found
 
     @wraps(original)
     def save_checkpoint(filepath: Any, *args: Any, **kwargs: Any) -> None:
         saved(trainer, filepath, lambda: original(filepath, *args, **kwargs))
 
     def unwatch() -> None:
-        if earlier is not None:
-            trainer.save_checkpoint = earlier
+        if foreign is not None:
+            trainer.save_checkpoint = foreign
         else:
             vars(trainer).pop("save_checkpoint", None)
 
+    setattr(save_checkpoint, _FOREIGN, foreign)
     trainer.save_checkpoint = save_checkpoint
     return unwatch

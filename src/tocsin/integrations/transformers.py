@@ -46,8 +46,8 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
     ends by one is marked as failed when the program ends, when the next begins, or at the end of the
     callback's ``with`` block.
 
-    ``name`` names the run, by default ``run_name``, else the folder of ``output_dir``, else the model's class.
-    The other arguments are those of :class:`tocsin.TrainingMonitor`, which stands in the attribute
+    ``name`` names the run, by default ``run_name``, else the folder of ``output_dir``, else the class of the
+    model. The other arguments are those of :class:`tocsin.TrainingMonitor`, which stands in the attribute
     ``monitor`` while the training lasts.
 
     >>> with TocsinCallback("bert") as callback:  # doctest: +SKIP
@@ -76,12 +76,16 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
         self._forget()
         self._tokens = _tokens_seen(state)
         self._run.begin(
-            _name(args, kwargs.get("model")), state.max_steps, rank=args.process_index, world_size=args.world_size
+            _name(args, kwargs.get("model")),
+            state.max_steps,
+            rank=args.process_index,
+            world_size=args.world_size,
         )
         self._run.part("data")
 
     @guarded
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The last step was taken, or the training was told to stop."""
         if self._waiting is not None or self._logged:
             self._tell(state)
         self._run.end()
@@ -90,6 +94,7 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
 
     @guarded
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The batches of a step are there."""
         if self._waiting is not None:  # a log line that did not come
             self._tell(state)
         self._run.end_validation()
@@ -97,11 +102,16 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
 
     @guarded
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The gradients are there."""
         self._run.part("optimizer")
 
     @guarded
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._waiting = {"epoch": state.epoch, "samples": args.train_batch_size * args.gradient_accumulation_steps}
+        """A step was taken."""
+        self._waiting = {
+            "epoch": state.epoch,
+            "samples": args.train_batch_size * args.gradient_accumulation_steps,
+        }
         seen = _tokens_seen(state)
         if seen > self._tokens and state.is_world_process_zero:  # they are those of all processes
             self._waiting["tokens"] = seen - self._tokens
@@ -115,6 +125,7 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
+        """Means since the last log line, or what an evaluation gave, or the summary at the end."""
         values = numbers(logs)
         if _SUMMARY in values or any(name.startswith(_EVALUATION) for name in values):
             return
@@ -127,7 +138,7 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
             self._go_on(control)
 
     def _tell(self, state: Any) -> None:
-        values = {**(self._waiting or {}), **self._logged}
+        values = {**self._logged, **(self._waiting or {})}
         self._waiting, self._logged = None, {}
         self._run.step(state.global_step, values)
 
@@ -143,16 +154,19 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
 
     @guarded
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """An epoch is over."""
         self._go_on(control)
 
     @guarded
     def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A batch of an evaluation was computed."""
         self._run.begin_validation()
 
     @guarded
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
+        """An evaluation is over."""
         measured = {
             name.removeprefix(_EVALUATION): value
             for name, value in numbers(metrics).items()
@@ -163,10 +177,12 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
 
     @guarded
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any, **kwargs: Any) -> None:
+        """A prediction is over."""
         self._go_on(control)
 
     @guarded
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A checkpoint was saved."""
         if state.is_world_process_zero:
             self._run.checkpoint(_checkpoint(args, state), state.global_step)
         self._go_on(control)

@@ -1,0 +1,116 @@
+"""Keras itself, on PyTorch: losses of batches from its means, and what its users do with it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed (make frameworks)")
+pytest.importorskip("tests.frameworks.trainers")  # chooses the backend, before Keras is imported
+pytest.importorskip("keras", reason="keras is not installed (make frameworks)")
+
+import keras
+import torch
+
+from tests.frameworks import trainers
+from tests.frameworks.trainers import BATCH_SIZE, INPUTS, STEPS, TARGETS, steps_of
+from tocsin.integrations.keras import TocsinCallback
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture
+def callback(receiver):
+    return TocsinCallback(url=receiver.url)
+
+
+def test_the_loss_is_that_of_the_batch_not_the_mean_since_the_epoch_began(callback, receiver):
+    losses = []
+
+    class Noting(keras.Sequential):
+        def compute_loss(self, *args, **kwargs):
+            loss = super().compute_loss(*args, **kwargs)
+            if isinstance(loss, torch.Tensor):  # and not what stands for it while the model is built
+                losses.append(float(loss))
+            return loss
+
+    trainers.keras_fit(trainers.keras_model(Noting), [callback])
+    assert receiver.values("training_loss") == pytest.approx(losses, rel=1e-5)
+    assert len(losses) == STEPS
+
+
+def test_a_loss_that_is_no_mean_is_told_as_it_is(callback, receiver):
+    class Own(keras.Sequential):
+        count = 0
+
+        def train_step(self, data):
+            Own.count += 1
+            super().train_step(data)
+            return {"loss": float(Own.count)}
+
+    trainers.keras_fit(trainers.keras_model(Own), [callback])
+    assert receiver.values("training_loss") == list(range(1, STEPS + 1))
+
+
+def test_metrics_and_what_a_validation_measures(callback, receiver):
+    model = trainers.keras_model(metrics=["mae"])
+    history = trainers.keras_fit(model, [callback], validation_data=(INPUTS.numpy(), TARGETS.numpy()))
+    assert receiver.values("training_mae")[trainers.BATCHES - 1] == pytest.approx(history.history["mae"][0])
+    for name in ("val_loss", "val_mae"):
+        assert receiver.values(f"training_{name}") == pytest.approx(history.history[name])
+    assert steps_of(receiver, "training_val_loss") == [4, 8]
+    parts = {sample.labels for sample in receiver.of("training_part_seconds_total")}
+    for part in ("data", "compute", "validation"):
+        assert any(f'part="{part}"' in labels for labels in parts)
+
+
+def test_accumulated_gradients_make_one_step(callback, receiver):
+    model = trainers.keras_model(optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    trainers.keras_fit(model, [callback])
+    assert steps_of(receiver) == [1, 2, 3, 4]
+    assert receiver.values("training_total_steps")[-1] == 4
+
+
+def test_a_schedule_is_read_at_each_tenth_batch(callback, receiver):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.9)
+    trainers.keras_fit(
+        trainers.keras_model(optimizer=keras.optimizers.SGD(schedule)), [callback], batch_size=2, epochs=1
+    )
+    assert steps_of(receiver, "training_learning_rate") == [1, 11]
+    assert receiver.values("training_learning_rate") == pytest.approx([0.1, 0.1 * 0.9**10])
+
+
+def test_fitting_again_goes_on_in_its_steps(receiver):
+    model = trainers.keras_model()
+    for _ in range(2):
+        trainers.keras_fit(model, [TocsinCallback(url=receiver.url)])
+    assert steps_of(receiver) == list(range(1, 2 * STEPS + 1))
+
+
+def test_data_of_unknown_length_has_no_total(callback, receiver):
+    def batches():
+        for _ in range(3):
+            yield INPUTS[:BATCH_SIZE].numpy(), TARGETS[:BATCH_SIZE].numpy()
+
+    trainers.keras_fit(trainers.keras_model(), [callback], x=batches(), y=None, batch_size=None, epochs=1)
+    assert steps_of(receiver) == [1, 2, 3]
+    assert not receiver.values("training_total_steps")
+    assert not receiver.values("training_samples")
+
+
+def test_evaluating_alone_is_no_training(callback, receiver):
+    model = trainers.keras_model()
+    model.evaluate(INPUTS.numpy(), TARGETS.numpy(), callbacks=[callback], verbose=0)
+    model.predict(INPUTS.numpy(), callbacks=[callback], verbose=0)
+    assert not receiver.samples
+
+
+def test_stopping_early_is_an_end_like_another(callback, receiver):
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
+    trainers.keras_fit(trainers.keras_model(), [callback, stop], epochs=50)
+    assert steps_of(receiver)[-1] < 50 * trainers.BATCHES
+    assert receiver.values("training_status")[-1] == 2
+
+
+def test_the_run_is_called_after_the_model(callback, receiver):
+    trainers.keras_fit(trainers.keras_model(), [callback], epochs=1)
+    assert 'run="line"' in receiver.of("training_loss")[0].labels
