@@ -139,3 +139,31 @@ def test_a_program_that_ends_by_an_exception_has_failed(receiver, tmp_path):
     assert steps_of(receiver) == [1, 2]
     assert receiver.values("training_status")[-1] == 3
     assert 'run="line"' in receiver.of("training_loss")[0].labels
+
+
+@pytest.mark.parametrize(
+    ("example", "package"),
+    [
+        ("pytorch_loop", "torch"),
+        ("lightning_fit", "lightning"),
+        ("transformers_trainer", "transformers"),
+        ("keras_fit", "keras"),
+        ("accelerate_loop", "accelerate"),
+    ],
+)
+def test_the_examples_run(receiver, example, package):
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    environment = {**os.environ, "TOCSIN_URL": receiver.url}
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / f"{example}.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    losses = receiver.values("training_loss")
+    assert sum(losses[-5:]) < sum(losses[:5])
+    assert receiver.values("training_checkpoints_total")[-1] >= 4
+    assert receiver.values("training_status")[-1] == 2
+    assert receiver.values("training_step")[-1] == receiver.values("training_total_steps")[-1]

@@ -88,6 +88,9 @@ def test_tokens_are_counted_where_the_trainer_counts_them(receiver, tmp_path):
     trainer.train()
     assert receiver.values("training_tokens") == [3 * trainers.BATCH_SIZE] * STEPS
     assert receiver.values("training_tokens_total")[-1] == trainer.state.num_input_tokens_seen
+    logged = [line["loss"] for line in trainer.state.log_history if "loss" in line]
+    assert receiver.values("training_loss") == logged  # the Trainer adds its speed to these lines
+    assert not [each for each in receiver.samples if "train_" in each.name or "seen" in each.name]
 
 
 def test_stopping_early_is_an_end_like_another(receiver, tmp_path):

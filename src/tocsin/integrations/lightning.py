@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
 @cache
 def _callback() -> type:
     """The class, made when it is asked for, after the user has chosen a package by importing it."""
-    imported = [package for package in PACKAGES if package in sys.modules]
+    imported = [package for package in PACKAGES if sys.modules.get(package)]
     installed = [package for package in PACKAGES if find_spec(package.partition(".")[0]) is not None]
     if not installed:
         raise ModuleNotFoundError(

@@ -31,10 +31,22 @@ _USUAL_FOLDER: Final = "trainer_output"
 """Where Transformers puts checkpoints if it is not told where; no name for a run."""
 
 _EVALUATION: Final = "eval_"
-_SUMMARY: Final = "train_runtime"
+_SUMMARY: Final = "train_samples_per_second"
 """A value that only the log line after a training has; the others in it are means over all of it."""
 
-_NOT_MEASURED: Final = ("epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+_NOT_MEASURED: Final = frozenset(
+    {
+        "epoch",
+        "eval_runtime",
+        "eval_samples_per_second",
+        "eval_steps_per_second",
+        "num_input_tokens_seen",
+        "total_flos",
+        "train_runtime",
+        "train_tokens_per_second",
+    }
+)
+"""What the Trainer logs beside what it measured; the monitor has its own."""
 
 
 class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # Transformers may be missing
@@ -126,7 +138,7 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         """Means since the last log line, or what an evaluation gave, or the summary at the end."""
-        values = numbers(logs)
+        values = _measured(logs)
         if _SUMMARY in values or any(name.startswith(_EVALUATION) for name in values):
             return
         norm = values.get("grad_norm")
@@ -167,12 +179,10 @@ class TocsinCallback(FailsWithBlock, TrainerCallback):  # type: ignore[misc]  # 
         self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         """An evaluation is over."""
-        measured = {
-            name.removeprefix(_EVALUATION): value
-            for name, value in numbers(metrics).items()
-            if name not in _NOT_MEASURED
-        }
-        self._run.evaluate(state.global_step, measured)
+        values = _measured(metrics).items()
+        self._run.evaluate(
+            state.global_step, {name.removeprefix(_EVALUATION): value for name, value in values}
+        )
         self._go_on(control)
 
     @guarded
@@ -193,6 +203,10 @@ def _name(args: Any, model: Any) -> str:
         return str(args.run_name)
     folder = PurePath(args.output_dir or "").name
     return folder if folder and folder != _USUAL_FOLDER else type(model).__name__
+
+
+def _measured(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in numbers(logs).items() if name not in _NOT_MEASURED}
 
 
 def _tokens_seen(state: Any) -> int:
