@@ -1,8 +1,8 @@
 """What watching costs a real PyTorch training: the same steps with and without a monitor, in turns.
 
 A network of two hidden layers learns on one core of the processor. With the monitor, each step hands over the
-loss and the norm of the gradients as tensors, and three numbers, which a server in another process takes. The
-pairs are interleaved, and every other one begins with the watched training, so that whatever else goes on here
+loss and the norm of the gradients as tensors, and three numbers, which a server in another process takes.
+Pairs are interleaved, and every other one begins with the watched training, so that whatever else goes on
 falls on both alike. What counts is the median of the differences of the pairs; the noise is half of what lies
 between their quartiles. Processor time is that of all threads: sending goes on beside the training.
 """
