@@ -9,7 +9,7 @@ DEBIAN_PACKAGES := chromium gcc libc6-dev prometheus prometheus-alertmanager \
 	prometheus-node-exporter victoria-metrics
 DEBIAN_PROGRAMS := chromium gcc prometheus prometheus-alertmanager prometheus-node-exporter victoria-metrics
 
-.PHONY: up demo test slow fuzz frameworks nvflare nemo-run lint bench peers clean
+.PHONY: up demo test slow fuzz frameworks nvflare nemo-run trainers lint bench peers clean
 
 up: $(VENV)/server
 	$(BIN)/tocsin up $(UP_FLAGS)

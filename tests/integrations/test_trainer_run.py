@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import logging
 import pickle
 import sys
@@ -16,6 +17,7 @@ from tests.sdk.tensors import Tensor
 from tocsin.integrations._trainer_run import (
     MOST_RATES,
     FailsWithBlock,
+    MonitorOptions,
     TrainerRun,
     guarded,
     learning_rates,
@@ -23,6 +25,7 @@ from tocsin.integrations._trainer_run import (
     sizes_of,
     told,
 )
+from tocsin.sdk.training import TrainingMonitor
 
 
 class Callback(FailsWithBlock):
@@ -129,6 +132,12 @@ def test_parts_follow_each_other_and_a_validation_ends_them(run, receiver):
 def test_an_option_that_there_is_not_is_refused(receiver):
     with pytest.raises(TypeError, match='there is no option "total_steps"'):
         Callback(receiver, total_steps=3)
+
+
+def test_the_options_are_those_of_the_monitor():
+    of_the_framework = {"self", "name", "total_steps", "rank", "world_size"}
+    parameters = inspect.signature(TrainingMonitor.__init__).parameters.keys()
+    assert MonitorOptions.__annotations__.keys() == parameters - of_the_framework
 
 
 def test_a_run_is_copied_and_sent_without_what_is_open(run, receiver):
