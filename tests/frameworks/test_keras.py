@@ -9,10 +9,12 @@ pytest.importorskip("tests.frameworks.trainers")  # chooses the backend, before 
 pytest.importorskip("keras", reason="keras is not installed (make frameworks)")
 
 import keras
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.frameworks import trainers
 from tests.frameworks.trainers import BATCH_SIZE, INPUTS, STEPS, TARGETS, steps_of
-from tocsin.integrations.keras import TocsinCallback
+from tocsin.integrations.keras import EpochBatches, TocsinCallback
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("default")]
 
@@ -34,6 +36,27 @@ def test_the_loss_is_that_of_the_batch_not_the_mean_since_the_epoch_began(callba
     trainers.keras_fit(trainers.keras_model(Noting), [callback])
     trained = losses[-STEPS:]  # Keras calls it before, to build the model
     assert receiver.values("training_loss") == pytest.approx([float(loss) for loss in trained], rel=1e-5)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=50), st.randoms())
+def test_threads_may_hand_over_batches_in_any_order(losses, random):
+    in_order, mixed = EpochBatches(are_means=True), EpochBatches(are_means=True)
+    means = [(count, sum(losses[:count]) / count) for count in range(1, len(losses) + 1)]
+    assert [in_order.take(*each)[1] for each in means] == pytest.approx(losses, abs=1e-9)
+    random.shuffle(means)
+    told = {count: mixed.take(count, mean) for count, mean in means}
+    assert mixed.count == len(losses)
+    for count, (earlier, loss) in told.items():
+        assert 0 <= earlier < count
+        assert loss == pytest.approx(sum(losses[earlier:count]) / (count - earlier), abs=1e-9)
+
+
+def test_a_batch_that_comes_much_too_late_is_believed_as_it_is():
+    batches = EpochBatches(are_means=True)
+    for count in range(2, 200):
+        batches.take(count, 1.0)
+    assert batches.take(1, 5.0) == (0, 5.0)
+    assert batches.count == 199
 
 
 def test_a_loss_that_is_no_mean_is_told_as_it_is(callback, receiver):

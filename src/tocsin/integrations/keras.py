@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_left
 from collections.abc import Mapping
 from contextlib import suppress
 from glob import escape
@@ -32,6 +33,9 @@ __all__ = ["TocsinCallback"]
 
 _RATE_EVERY: Final = 10
 """Batches after which the learning rate is read again; a schedule computes it each time."""
+
+_MOST_LATE: Final = 64
+"""Batches within which another thread may be late."""
 
 _VALIDATION: Final = "val_"
 
@@ -76,10 +80,8 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         self._optimizer: Any = None
         self._epoch = 0
         self._batches_before = 0
-        self._batches = 0
         self._updates_every = 1
-        self._step = 0
-        self._mean: RunningMean | None = None  # it has a lock, so it cannot be copied
+        self._seen: EpochBatches | None = None  # it has a lock, so it cannot be copied
         self._rate: float | None = None
         self._files: dict[str, int] = {}
 
@@ -98,8 +100,7 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         self._thread = threading.get_ident()
         self._optimizer = getattr(self.model, "optimizer", None)
         self._updates_every = int(getattr(self._optimizer, "gradient_accumulation_steps", None) or 1)
-        self._step = int(getattr(self._optimizer, "iterations", 0))
-        self._batches = self._step * self._updates_every
+        self._batches_before = int(getattr(self._optimizer, "iterations", 0)) * self._updates_every
         self._files = files_at(self._pattern)
 
     @guarded
@@ -118,8 +119,7 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
             self._run.begin(str(getattr(self.model, "name", "keras")), self._total_steps(epoch))
         self._tell_checkpoints()
         self._epoch = epoch
-        self._batches_before = self._batches
-        self._mean = RunningMean(is_mean=_gives_means(self.model))
+        self._seen = EpochBatches(are_means=_gives_means(self.model))
         self._rate = _learning_rate(self._optimizer)
         self._run.part("data")
 
@@ -134,16 +134,14 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
     @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """A batch was learnt; in newer versions another thread may call this, a little later."""
-        values = numbers(logs)
-        if "loss" in values and self._mean is not None:
-            values["loss"] = self._mean.newest(values["loss"], batch + 1)
-        self._batches = self._batches_before + batch + 1
-        number = self._batches // self._updates_every
-        if number != self._step:
-            self._step = number
-            rate, self._rate = self._rate, None
-            own = {"learning_rate": rate, "epoch": self._epoch, "samples": self._samples}
-            self._run.step(number, values | own)
+        if self._seen is not None:
+            values, count = numbers(logs), batch + 1
+            earlier, loss = self._seen.take(count, values.get("loss"))
+            number = self._updates(count)
+            if number != self._updates(earlier):
+                rate, self._rate = self._rate, None
+                own = {"loss": loss, "learning_rate": rate, "epoch": self._epoch, "samples": self._samples}
+                self._run.step(number, values | own)
         if self._is_in_step():
             self._run.part("data")
 
@@ -155,7 +153,11 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         epochs, batches = self.params.get("epochs"), self.params.get("steps")
         if not epochs or not batches:
             return None
-        return int(self._step + (epochs - first_epoch) * batches // self._updates_every)
+        return self._updates((epochs - first_epoch) * batches)
+
+    def _updates(self, batches: int) -> int:
+        """The number of the step after so many batches of this epoch."""
+        return (self._batches_before + batches) // self._updates_every
 
     # Validations and checkpoints.
 
@@ -175,38 +177,50 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         self._run.part(None)
         values = numbers(logs).items()
         measured = {name: value for name, value in values if name.startswith(_VALIDATION)}
-        self._run.evaluate(self._step, measured)
+        self._batches_before += self._seen.count if self._seen is not None else 0
+        self._seen = None
+        self._run.evaluate(self._updates(0), measured)
 
     def _tell_checkpoints(self) -> None:
         files = files_at(self._pattern)
         for path in sorted(path for path, changed in files.items() if self._files.get(path) != changed):
-            self._run.checkpoint(path, self._step)
+            self._run.checkpoint(path, self._updates(0))
         self._files = files
 
 
-class RunningMean:
-    """The newest of the values whose mean since the beginning of an epoch is given.
+class EpochBatches:
+    """The losses of single batches, from means since the epoch began, which threads hand over in any order.
 
-    >>> mean = RunningMean(is_mean=True)
-    >>> [mean.newest(value, count) for value, count in ((4.0, 1), (3.0, 2), (5.0, 3))]
-    [4.0, 2.0, 9.0]
+    One that comes too early has those that it has overtaken in it.
+
+    >>> batches = EpochBatches(are_means=True)
+    >>> [batches.take(count, mean) for count, mean in ((1, 4.0), (2, 3.0), (3, 5.0))]
+    [(0, 4.0), (1, 2.0), (2, 9.0)]
     """
 
-    def __init__(self, *, is_mean: bool) -> None:
-        self._is_mean = is_mean
+    def __init__(self, *, are_means: bool) -> None:
+        self._are_means = are_means
         self._lock = threading.Lock()
-        self._last = (0.0, 0)
+        self._means: list[tuple[int, float]] = [(0, 0.0)]
 
-    def newest(self, mean: float, count: int) -> float:
-        """The mean of what came since the last call; ``count`` is how many values there were so far."""
-        if not self._is_mean:
-            return mean
+    @property
+    def count(self) -> int:
+        """How many batches there were."""
+        return self._means[-1][0]
+
+    def take(self, count: int, loss: float | None) -> tuple[int, float | None]:
+        """The mean of the first ``count`` losses; says how many are known before them, and the mean since."""
+        mean = 0.0 if loss is None else loss
         with self._lock:
-            last, last_count = self._last
-            if count <= last_count:  # another thread was faster
-                return mean
-            self._last = (mean, count)
-        return (mean * count - last * last_count) / (count - last_count)
+            place = bisect_left(self._means, (count,))
+            if place == 0:  # too late for anybody to know those before it
+                return count - 1, loss
+            earlier, earlier_mean = self._means[place - 1]
+            self._means.insert(place, (count, mean))
+            del self._means[:-_MOST_LATE]
+        if loss is None or not self._are_means:
+            return earlier, loss
+        return earlier, (mean * count - earlier_mean * earlier) / (count - earlier)
 
 
 def _gives_means(model: Any) -> bool:
