@@ -100,7 +100,8 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         self._thread = threading.get_ident()
         self._optimizer = getattr(self.model, "optimizer", None)
         self._updates_every = int(getattr(self._optimizer, "gradient_accumulation_steps", None) or 1)
-        self._batches_before = int(getattr(self._optimizer, "iterations", 0)) * self._updates_every
+        steps = _number(getattr(self._optimizer, "iterations", None)) or 0
+        self._batches_before = int(steps) * self._updates_every
         self._files = files_at(self._pattern)
 
     @guarded
@@ -229,8 +230,12 @@ def _gives_means(model: Any) -> bool:
 
 
 def _learning_rate(optimizer: Any) -> float | None:
-    rate = getattr(optimizer, "learning_rate", None)
-    return None if rate is None else float(rate)
+    return _number(getattr(optimizer, "learning_rate", None))
+
+
+def _number(value: Any) -> float | None:
+    """Of a variable, which in older versions does not turn itself into a number."""
+    return None if value is None else float(keras.ops.convert_to_numpy(value))
 
 
 def pattern_of(path: str) -> str:
