@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -35,7 +34,7 @@ _RATE_EVERY: Final = 10
 """Batches after which the learning rate is read again; a schedule computes it each time."""
 
 _MOST_LATE: Final = 64
-"""Batches within which another thread may be late."""
+"""Batches that wait for one that another thread has not handed over yet."""
 
 _VALIDATION: Final = "val_"
 
@@ -59,7 +58,10 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
     """
 
     async_safe = True
-    """Without it Keras makes every callback wait for the device at each batch, on backends such as JAX."""
+    """Without it Keras makes the training wait for the device at each batch, on PyTorch and JAX.
+
+    With it other threads call on_train_batch_end, later and in any order.
+    """
 
     def __init__(
         self,
@@ -76,12 +78,12 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         self._forget()
 
     def _forget(self) -> None:
-        self._thread: int | None = None
         self._optimizer: Any = None
         self._epoch = 0
         self._batches_before = 0
         self._updates_every = 1
         self._seen: EpochBatches | None = None  # it has a lock, so it cannot be copied
+        self._rates: dict[int, float | None] = {}
         self._rate: float | None = None
         self._files: dict[str, int] = {}
 
@@ -97,7 +99,6 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
         """Called by Keras, as all that follows."""
         self._run.end(is_failed=True)  # one that is open still
         self._forget()
-        self._thread = threading.get_ident()
         self._optimizer = getattr(self.model, "optimizer", None)
         self._updates_every = int(getattr(self._optimizer, "gradient_accumulation_steps", None) or 1)
         steps = _number(getattr(self._optimizer, "iterations", None)) or 0
@@ -120,35 +121,30 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
             self._run.begin(str(getattr(self.model, "name", "keras")), self._total_steps(epoch))
         self._tell_checkpoints()
         self._epoch = epoch
-        self._seen = EpochBatches(are_means=_gives_means(self.model))
-        self._rate = _learning_rate(self._optimizer)
-        self._run.part("data")
+        self._rates = {0: _learning_rate(self._optimizer)}
+        stride = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        self._seen = EpochBatches(self._tell, stride=stride, are_means=_gives_means(self.model))
 
     @guarded
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """A batch is there."""
         if batch and batch % _RATE_EVERY == 0 and keras.backend.backend() != "jax":
-            self._rate = _learning_rate(self._optimizer)  # JAX keeps it from sight within an epoch
-        if self._is_in_step():
-            self._run.part("compute")
+            self._rates[batch] = _learning_rate(self._optimizer)  # JAX keeps it from sight within an epoch
 
     @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """A batch was learnt; in newer versions another thread may call this, a little later."""
+        """A batch was learnt."""
         if self._seen is not None:
-            values, count = numbers(logs), batch + 1
-            earlier, loss = self._seen.take(count, values.get("loss"))
-            number = self._updates(count)
-            if number != self._updates(earlier):
-                rate, self._rate = self._rate, None
-                own = {"loss": loss, "learning_rate": rate, "epoch": self._epoch, "samples": self._samples}
-                self._run.step(number, values | own)
-        if self._is_in_step():
-            self._run.part("data")
+            self._seen.take(batch + 1, numbers(logs))
 
-    def _is_in_step(self) -> bool:
-        """Whether this is called while the training waits, rather than some time later by another thread."""
-        return threading.get_ident() == self._thread
+    def _tell(self, earlier: int, count: int, values: Mapping[str, Any]) -> None:
+        """Called for each batch of an epoch, in their order."""
+        self._rate = self._rates.pop(earlier, self._rate)
+        number = self._updates(count)
+        if number != self._updates(earlier):
+            rate, self._rate = self._rate, None
+            own = {"learning_rate": rate, "epoch": self._epoch, "samples": self._samples}
+            self._run.step(number, {**values, **own})
 
     def _total_steps(self, first_epoch: int) -> int | None:
         epochs, batches = self.params.get("epochs"), self.params.get("steps")
@@ -175,11 +171,11 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """An epoch is over, and its validation."""
-        self._run.part(None)
         values = numbers(logs).items()
         measured = {name: value for name, value in values if name.startswith(_VALIDATION)}
-        self._batches_before += self._seen.count if self._seen is not None else 0
-        self._seen = None
+        if self._seen is not None:
+            self._batches_before += self._seen.finish()
+            self._seen = None
         self._run.evaluate(self._updates(0), measured)
 
     def _tell_checkpoints(self) -> None:
@@ -190,38 +186,58 @@ class TocsinCallback(FailsWithBlock, keras.callbacks.Callback):  # type: ignore[
 
 
 class EpochBatches:
-    """The losses of single batches, from means since the epoch began, which threads hand over in any order.
+    """The batches of an epoch, told in their order, however threads hand them over.
 
-    One that comes too early has those that it has overtaken in it.
+    ``tell`` gets how many batches there were before, how many with these, and their values. Where
+    ``are_means``, losses come as means since the epoch began, and are told as those of these batches alone.
+    ``stride`` is how many batches are handed over at once.
 
-    >>> batches = EpochBatches(are_means=True)
-    >>> [batches.take(count, mean) for count, mean in ((1, 4.0), (2, 3.0), (3, 5.0))]
-    [(0, 4.0), (1, 2.0), (2, 9.0)]
+    >>> batches = EpochBatches(print, are_means=True)
+    >>> batches.take(2, {"loss": 3.0})
+    >>> batches.take(1, {"loss": 4.0})
+    0 1 {'loss': 4.0}
+    1 2 {'loss': 2.0}
     """
 
-    def __init__(self, *, are_means: bool) -> None:
+    def __init__(
+        self, tell: Callable[[int, int, Mapping[str, Any]], None], *, stride: int = 1, are_means: bool
+    ) -> None:
+        self._tell_one = tell
+        self._stride = stride
         self._are_means = are_means
         self._lock = threading.Lock()
-        self._means: list[tuple[int, float]] = [(0, 0.0)]
+        self._waiting: dict[int, dict[str, Any]] = {}
+        self._count = 0
+        self._mean = 0.0
 
-    @property
-    def count(self) -> int:
-        """How many batches there were."""
-        return self._means[-1][0]
-
-    def take(self, count: int, loss: float | None) -> tuple[int, float | None]:
-        """The mean of the first ``count`` losses; says how many are known before them, and the mean since."""
-        mean = 0.0 if loss is None else loss
+    def take(self, count: int, values: dict[str, Any]) -> None:
+        """The first ``count`` batches gave these values."""
         with self._lock:
-            place = bisect_left(self._means, (count,))
-            if place == 0:  # too late for anybody to know those before it
-                return count - 1, loss
-            earlier, earlier_mean = self._means[place - 1]
-            self._means.insert(place, (count, mean))
-            del self._means[:-_MOST_LATE]
-        if loss is None or not self._are_means:
-            return earlier, loss
-        return earlier, (mean * count - earlier_mean * earlier) / (count - earlier)
+            self._waiting[count] = values
+            while self._waiting and (self._is_next() or len(self._waiting) > _MOST_LATE):
+                self._tell_next()
+
+    def finish(self) -> int:
+        """The epoch is over; says how many batches it had."""
+        with self._lock:
+            while self._waiting:
+                self._tell_next()
+            return self._count
+
+    def _is_next(self) -> bool:
+        return min(self._waiting) <= self._count + self._stride
+
+    def _tell_next(self) -> None:
+        count = min(self._waiting)
+        values = self._waiting.pop(count)
+        if count <= self._count:  # so late that it was given up
+            return
+        earlier, self._count = self._count, count
+        if self._are_means and "loss" in values:
+            mean, earlier_mean = values["loss"], self._mean
+            self._mean = mean
+            values = {**values, "loss": (mean * count - earlier_mean * earlier) / (count - earlier)}
+        self._tell_one(earlier, count, values)
 
 
 def _gives_means(model: Any) -> bool:
