@@ -9,7 +9,7 @@ DEBIAN_PACKAGES := chromium gcc libc6-dev prometheus prometheus-alertmanager \
 	prometheus-node-exporter victoria-metrics
 DEBIAN_PROGRAMS := chromium gcc prometheus prometheus-alertmanager prometheus-node-exporter victoria-metrics
 
-.PHONY: up demo test slow fuzz frameworks nvflare nemo-run lint bench peers clean
+.PHONY: up demo test slow fuzz frameworks nvflare nemo-run trainers lint bench peers clean
 
 up: $(VENV)/server
 	$(BIN)/tocsin up $(UP_FLAGS)
@@ -35,8 +35,9 @@ fuzz: $(VENV)/test
 FLOWER ?= 1.24.0 1.42.0
 FRAMEWORK_TOOLS := pytest pytest-asyncio pytest-timeout hypothesis numpy
 FRAMEWORK_TESTS := -m framework -p no:cacheprovider
+TRAINER_TESTS := $(patsubst %,tests/frameworks/test_%.py,trainers lightning transformers keras accelerate)
 
-frameworks: $(FLOWER:%=flower-%) nvflare nemo-run
+frameworks: $(FLOWER:%=flower-%) nvflare nemo-run trainers
 
 flower-%: .venv-flower-%/made
 	$(<D)/bin/python -m pytest $(FRAMEWORK_TESTS) tests/frameworks/test_flower.py tests/frameworks/test_flower_live.py
@@ -46,6 +47,9 @@ nvflare: .venv-nvflare/made
 
 nemo-run: .venv-nemo/made
 	$(<D)/bin/python -m pytest $(FRAMEWORK_TESTS) tests/frameworks/test_nemo_run.py
+
+trainers: .venv-trainers/made
+	$(<D)/bin/python -m pytest $(FRAMEWORK_TESTS) $(TRAINER_TESTS)
 
 define framework_environment
 	$(PYTHON) -m venv $(@D)
@@ -62,6 +66,9 @@ endef
 # A newer leptonai lacks what this nemo-run imports.
 .venv-nemo/made: pyproject.toml
 	$(call framework_environment,nemo-run==0.11.1 'leptonai<0.28')
+
+.venv-trainers/made: pyproject.toml
+	$(call framework_environment,torch==2.13.0 lightning==2.6.6 transformers==5.23.0 keras==3.15.1 accelerate==1.15.0)
 
 # Kept although only a pattern names them.
 .PRECIOUS: .venv-flower-%/made

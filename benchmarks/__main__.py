@@ -17,6 +17,7 @@ from benchmarks import (
     startup,
     statsd,
     storage,
+    torch_overhead,
     training_monitor,
 )
 from benchmarks.table import Row, print_rows
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Row]]] = {
     "startup": startup.rows,
     "statsd": statsd.rows,
     "storage": storage.rows,
+    "torch_overhead": torch_overhead.rows,
     "training_monitor": training_monitor.rows,
 }
 

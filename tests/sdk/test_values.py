@@ -43,6 +43,16 @@ def test_whatever_holds_one_number_is_read(guard, value, caplog):
     assert not caplog.records
 
 
+def test_a_tensor_that_no_accelerator_has_to_finish_is_read_at_once(guard):
+    class OnProcessor(Tensor):
+        is_cpu = True
+
+        def item(self):
+            return self.value
+
+    assert settle({"loss": OnProcessor(0.5)}, guard) == {"loss": 0.5}
+
+
 def test_whole_numbers_are_read(guard):
     assert read(guard, a=2, b=True, c=np.int64(3)) == {"a": 2, "b": 1, "c": 3}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
-from tocsin.sdk.guard import Around, Guard
+from tocsin.sdk.guard import Guard
 
 
 class Deferred:
@@ -45,14 +46,38 @@ def resolve(values: Mapping[str, Any], guard: Guard) -> dict[str, float]:
     return resolved
 
 
-def around_value(guard: Guard, name: str, value: Any) -> Around:
+def around_value(guard: Guard, name: str, value: Any) -> _AroundValue:
     """The block in which an exception means that the value is no number."""
-    return guard.around(f"value {name}", f'value "{name}" of type {type(value).__name__} is not a number')
+    return _AroundValue(guard, name, value)
+
+
+class _AroundValue:
+    """Writes its sentence only when there is an exception: it is entered for each value of each step."""
+
+    __slots__ = ("_guard", "_name", "_value")
+
+    def __init__(self, guard: Guard, name: str, value: Any) -> None:
+        self._guard = guard
+        self._name = name
+        self._value = value
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if fault is None:
+            return False
+        sentence = f'value "{self._name}" of type {type(self._value).__name__} is not a number'
+        return self._guard.swallow(fault, f"value {self._name}", sentence)
 
 
 def _settled(value: Any) -> float | Deferred:
     if isinstance(value, str | bytes | bytearray):
         raise TypeError("text is not read as a number")
+    if getattr(value, "is_cpu", False):  # a tensor of PyTorch that no accelerator has to finish first
+        return float(value.item())
     if hasattr(value, "detach"):
         cut = value.detach()
         return Deferred(cut.clone() if hasattr(cut, "clone") else cut)
