@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -15,6 +13,7 @@ import time
 import pytest
 
 from tests.sdk.receiver import wait_until
+from tests.sdk.scripts import finished, script
 from tests.support.ports import free_port
 from tocsin.sdk import TrainingMonitor
 
@@ -22,22 +21,8 @@ AT_ONCE_S = 15
 """Far less than what hangs for ever, and enough for a machine that is busy."""
 
 
-def script(text, *arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(text), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TOCSIN_SUMMARY": "0", **environment},
-    )
-
-
-def finished(process):
-    try:
-        out, err = process.communicate(timeout=AT_ONCE_S)
-    finally:
-        process.kill()
-    return process.returncode, out, err
+def at_once(process):
+    return finished(process, AT_ONCE_S)
 
 
 TRAINING = """
@@ -59,7 +44,7 @@ def test_sigterm_ends_a_training_at_once_although_its_server_hangs(receiver):
     assert process.stdout.readline() == "ready\n"
     wait_until(lambda: receiver.requests)
     process.terminate()
-    assert finished(process)[0] == -signal.SIGTERM
+    assert at_once(process)[0] == -signal.SIGTERM
 
 
 def test_a_handler_of_sigterm_that_exits_marks_the_run_as_failed(receiver):
@@ -68,7 +53,7 @@ def test_a_handler_of_sigterm_that_exits_marks_the_run_as_failed(receiver):
     assert process.stdout.readline() == "ready\n"
     wait_until(lambda: receiver.values("training_loss"))
     process.terminate()
-    code, _, err = finished(process)
+    code, _, err = at_once(process)
     assert (code, err) == (7, "")
     assert receiver.values("training_status")[-1] == 3
 
@@ -89,7 +74,7 @@ def test_a_second_ctrl_c_while_the_end_waits_for_a_server_ends_it(receiver):
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    code, _, err = finished(process)
+    code, _, err = at_once(process)
     assert code == -signal.SIGINT
     assert "KeyboardInterrupt" in err
 
@@ -103,7 +88,7 @@ def test_a_program_ends_whatever_its_server_does(receiver, server, closing):
     receiver.holding.set()
     url = {"hangs": receiver.url, "is dead": f"http://127.0.0.1:{free_port()}", "is none": ""}[server]
     began_s = time.monotonic()
-    code, out, err = finished(
+    code, out, err = at_once(
         script(
             f"""
             import sys, tocsin
@@ -134,7 +119,7 @@ def test_os_exit_ends_at_once_and_leaves_whole_lines(tmp_path):
         """,
         TOCSIN_OFFLINE=str(tmp_path),
     )
-    assert finished(process) == (5, "", "")
+    assert at_once(process) == (5, "", "")
     (path,) = tmp_path.glob("*.jsonl")
     losses = [json.loads(line)["values"] for line in path.read_text().splitlines()[1:]]
     assert len([each for each in losses if "training_loss" in each]) >= 5
@@ -152,7 +137,7 @@ def test_a_training_while_its_module_is_being_imported_sends_and_ends(receiver, 
                 inner.step(loss=7.0)
         """)
     )
-    assert finished(
+    assert at_once(
         script("import job", receiver.url, PYTHONPATH=f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     ) == (
         0,
@@ -164,7 +149,7 @@ def test_a_training_while_its_module_is_being_imported_sends_and_ends(receiver, 
 
 
 def test_a_monitor_that_is_opened_while_the_program_ends_disturbs_nothing(receiver):
-    code, out, err = finished(
+    code, out, err = at_once(
         script(
             """
             import atexit, sys, tocsin
@@ -194,7 +179,7 @@ def test_a_monitor_that_is_opened_while_the_program_ends_disturbs_nothing(receiv
 
 def test_a_disk_without_any_room_disturbs_neither_the_training_nor_its_end(tmp_path):
     """Files may not grow by one byte, and nothing can be written to the error stream either."""
-    code, out, _ = finished(
+    code, out, _ = at_once(
         script(
             """
             import os, resource, sys, time, tocsin
@@ -234,7 +219,7 @@ def test_a_forked_child_writes_a_file_of_its_own(tmp_path):
         """,
         TOCSIN_OFFLINE=str(tmp_path),
     )
-    assert finished(process) == (0, "", "")
+    assert at_once(process) == (0, "", "")
     losses = {
         path.name.partition("-")[0]: [
             json.loads(line)["values"]["training_loss"]

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
 
 from tests.sdk.receiver import wait_until
+from tests.sdk.scripts import finished, script
 from tocsin.sdk import TrainingMonitor
-
-
-def script(text, *arguments):
-    command = [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(text), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finished(process, timeout_s=20):
-    out, err = process.communicate(timeout=timeout_s)
-    return process.returncode, out, err
 
 
 def test_only_the_standard_library_is_imported():
