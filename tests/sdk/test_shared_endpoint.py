@@ -354,6 +354,17 @@ def test_histograms_are_added_up_and_gauges_are_not():
     assert json.loads(each.encode())["number"] == 0
 
 
+def test_where_labels_name_the_worker_nothing_is_added_up():
+    each = Member(
+        GONE, 0, {"model": "a", "worker": "2"}, 0, (Reading("requests_total", 5.0), Reading("depth", 1.0))
+    )
+    assert list(each.counters()) == []
+    assert [(reading.name, dict(reading.labels)) for reading in each.gauges()] == [
+        ("requests_total", {"model": "a", "worker": "2"}),
+        ("depth", {"model": "a", "worker": "2"}),
+    ]
+
+
 def test_a_folder_that_cannot_be_written_later_is_one_sentence(caplog, monkeypatch):
     monkeypatch.setattr("tocsin.sdk.shared_endpoint.WRITE_EVERY_S", 0.02)
     with TrainingMonitor("digits", port=0) as run:

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.sdk.inference.helpers import values
 from tests.sdk.receiver import wait_until
-from tests.sdk.test_process import finished, script
+from tests.sdk.scripts import finished, script
 from tests.support.ports import free_port
 from tocsin.runtime import announced, runtime_dir
 from tocsin.sdk.inference import ledger as ledger_module
@@ -33,6 +33,33 @@ def last(receiver, name):
 def scraped(port):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
         return {family.name: family for family in text_string_to_metric_families(response.read().decode())}
+
+
+WORKER = """
+import sys, time, tocsin
+monitor = tocsin.InferenceMonitor("shared", port=int(sys.argv[1]))
+for _ in range(int(sys.argv[2])):
+    monitor.record(0.1)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_workers_share_a_port_and_one_that_is_replaced_counts_from_zero(make_monitor):
+    def counted():
+        samples = scraped(port)["inference_requests"].samples
+        return {s.labels["worker"]: s.value for s in samples if s.labels["status"] == "success"}
+
+    port = free_port()
+    monitor = make_monitor("shared", port=port)
+    monitor.record(0.1)
+    for number in (7, 3):
+        worker = script(WORKER, port, number)
+        assert worker.stdout.readline() == "ready\n"
+        wait_until(lambda number=number: counted() == {"0": 1, "1": number})
+        worker.kill()
+        worker.communicate()
+        wait_until(lambda: counted() == {"0": 1})
 
 
 def test_what_is_counted_arrives_with_its_labels(make_monitor, receiver, caplog):

@@ -57,10 +57,14 @@ class Member:
         )
 
     def counters(self) -> Iterator[Reading]:
-        """The series that are added up over processes, those that have ended among them."""
+        """The series that are added up over processes, those that have ended among them.
+
+        There are none where ``labels`` name the worker: what such a process counts is a series of its own,
+        which begins anew with the next process of that number, as it does where it is pushed.
+        """
         histograms = _histograms(self.readings)
         for reading in self.readings:
-            if _is_counter(reading.name, histograms):
+            if self._is_added_up(reading.name, histograms):
                 yield Reading(reading.name, reading.value, _sorted({**self.labels, **dict(reading.labels)}))
 
     def gauges(self) -> Iterator[Reading]:
@@ -68,9 +72,12 @@ class Member:
         histograms = _histograms(self.readings)
         worker = {WORKER: str(self.worker)} if self.worker else {}
         for reading in self.readings:
-            if not _is_counter(reading.name, histograms):
+            if not self._is_added_up(reading.name, histograms):
                 labels = _sorted({**worker, **self.labels, **dict(reading.labels)})
                 yield Reading(reading.name, reading.value, labels)
+
+    def _is_added_up(self, name: str, histograms: frozenset[str]) -> bool:
+        return WORKER not in self.labels and _is_counter(name, histograms)
 
 
 def reading_of(content: Any) -> Reading:
