@@ -17,7 +17,7 @@ class Columns:
     """The values of steps by name, for whoever looks at many steps at once.
 
     >>> columns = Columns([(0, 1, {"loss": 1.0}), (1, 2, {"loss": 0.5}), (2, 3, {"lr": 0.1})])
-    >>> columns.names(), columns["loss"].values, columns["loss"].indices
+    >>> [name for name, _ in columns], columns["loss"].values, columns["loss"].indices
     (['loss', 'lr'], [1.0, 0.5], [0, 1])
     >>> columns["accuracy"] is None
     True
@@ -27,15 +27,12 @@ class Columns:
         self.steps = steps
         self._columns = _dense(list(map(_values, steps)))
 
-    def names(self) -> list[str]:
-        """All names, in the order in which they first come."""
-        return list(self._columns)
-
     def __getitem__(self, name: str) -> Column | None:
         """The course of a value; None where no step has it."""
         return self._columns.get(name)
 
     def __iter__(self) -> Iterator[tuple[str, Column]]:
+        """All names with their courses, in the order in which they first come."""
         return iter(self._columns.items())
 
 
