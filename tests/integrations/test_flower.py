@@ -22,8 +22,20 @@ def _environment(monkeypatch):
     monkeypatch.delenv("FL_LOG_FORMAT", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def logger():
+    """Flower's logger as Flower makes it; monitors change it, and each test has it anew."""
+    logger = logging.getLogger("flwr")
+    handlers, level, propagate = logger.handlers, logger.level, logger.propagate
+    logger.handlers = []
+    logger.setLevel(logging.INFO)
+    yield logger
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
+
+
 @pytest.fixture
-def events():
+def events(logger):
     written = []
 
     class Handler(logging.Handler):
@@ -31,10 +43,8 @@ def events():
             if hasattr(record, "event"):
                 written.append((record.event, record.data))
 
-    handler, logger = Handler(), logging.getLogger("flwr")
-    logger.addHandler(handler)
-    yield written
-    logger.removeHandler(handler)
+    logger.addHandler(Handler())
+    return written
 
 
 @pytest.fixture
