@@ -17,6 +17,7 @@ global: {{evaluation_interval: 200ms, external_labels: {{site: {site}}}}}
 collectors: {{enabled: false, interval: 200ms}}
 scrape_configs: [{{job_name: {job}, scrape_interval: 200ms, static_configs: [{{targets: ["{target}"]}}]}}]
 rule_files: [rules.yml]
+disabled_rules: [system, tocsin]
 query: {{timeout: {timeout}}}
 alertmanager:
   route: {{receiver: team, group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
