@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 import tocsin
-from benchmarks.sink import nobody_to_find, sink
+from benchmarks.sink import nobody_to_find, sink_elsewhere
 from benchmarks.table import Row
 from tocsin.sdk.inference.tally import FIRST_TOKEN_LIMITS_S, LATENCY_LIMITS_S, PER_TOKEN_LIMITS_S
 
@@ -92,7 +92,7 @@ def _round_ns(request: Request) -> float:
 def measure() -> dict[str, float]:
     """Nanoseconds a request of each contestant, the best of several interleaved rounds."""
     best: dict[str, float] = {}
-    with sink() as url, nobody_to_find():
+    with sink_elsewhere() as url, nobody_to_find():
         contestants: dict[str, Callable[[], AbstractContextManager[Request]]] = {
             "tocsin, latency alone": lambda: _plain(url),
             "tocsin, four values": lambda: _tocsin(url),

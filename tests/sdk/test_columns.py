@@ -21,7 +21,7 @@ def test_each_value_has_its_course_and_the_steps_that_have_it(rows):
 
 def test_the_same_names_in_another_order_are_the_same_columns():
     columns = Columns([(0, 0, {"loss": 1.0, "lr": 2.0}), (1, 1, {"lr": 3.0, "loss": 4.0})])
-    assert {name: column.values for name, column in columns} == {"loss": (1.0, 4.0), "lr": (2.0, 3.0)}
+    assert {name: column.values for name, column in columns} == {"loss": [1.0, 4.0], "lr": [2.0, 3.0]}
 
 
 def test_as_many_values_of_other_names_are_other_columns():

@@ -67,15 +67,14 @@ _NAN: Final = float("nan")
 def _dense(values: Sequence[dict[str, float]]) -> dict[str, Column]:
     """The columns of steps that all have the same values, as is usual."""
     names = list(values[0]) if values else []
-    if not names or len(set(map(len, values))) > 1:
-        return _sparse(values)
-    try:
-        rows = map(itemgetter(*names), values)
-        columns = list(zip(*rows, strict=True)) if len(names) > 1 else [tuple(rows)]
-    except KeyError:
+    if len(set(map(len, values))) > 1:
         return _sparse(values)
     everywhere = range(len(values))
-    return {name: Column(column, everywhere) for name, column in zip(names, columns, strict=True)}
+    try:
+        # A list for each name and nothing for each step, as that would keep the garbage collector busy.
+        return {name: Column(list(map(itemgetter(name), values)), everywhere) for name in names}
+    except KeyError:
+        return _sparse(values)
 
 
 def _sparse(values: Sequence[dict[str, float]]) -> dict[str, Column]:

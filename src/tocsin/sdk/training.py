@@ -139,8 +139,7 @@ class TrainingMonitor:
         """
         # What stands here cannot fail and costs nanoseconds; whatever can fail is guarded where it stands.
         for value in values.values():
-            kind = type(value)
-            if kind is not float and kind is not int:
+            if type(value) is not float and type(value) is not int:
                 values = self._settle(values)
                 break
         self._append((time_ns(), next(self._numbers) if step is None else self._number(step), values))
