@@ -2,7 +2,7 @@
 
 Each contestant gets the same requests in the same process, in turns; the best of several rounds counts, as
 the others hold what the machine did besides. The time includes everything that the process does for them,
-counting and sending among it.
+counting and sending among it. The server is a process of its own.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def put(tocsin, numbers):
 
 def numbers_in(url, **labels):
     """The numbers that arrived, by series."""
-    query = {"query": '{__name__=~"number_.|other"}[20m]', "nocache": "1"}
+    query = {"query": '{__name__=~"number_.|other"}[2h]', "nocache": "1"}
     result = httpx.get(f"{url}/api/v1/query", params=query, trust_env=False).json()["data"]["result"]
     return {
         series["metric"]["__name__"]: [int(value) for _, value in series["values"]]
