@@ -62,7 +62,7 @@ def _victoria_metrics_bytes(history: History, folder: Path) -> float:
         for path in ("/internal/force_flush", "/internal/force_merge"):
             server.get(path)
         sizes = [0, _size(folder / "data" / "data")]
-        while sizes[-1] != sizes[-2]:
+        while not sizes[-1] or sizes[-1] != sizes[-2]:
             time.sleep(3)
             sizes.append(_size(folder / "data" / "data"))
     return sizes[-1] / history.values.size

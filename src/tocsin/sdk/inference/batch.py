@@ -64,8 +64,7 @@ class Digester:
         )
 
     def _numbers(self, column: Sequence[Any], name: str) -> Sequence[float | None]:
-        # Most requests tell only some of it, and comparing with None is the cheapest look there is.
-        return () if column.count(None) == len(column) else numbers(column, name, self._guard)
+        return numbers(column, name, self._guard)
 
     def _outcomes(self, statuses: Sequence[Any], errors: Sequence[Any]) -> Counter[tuple[str, str | None]]:
         pairs: Counter[tuple[str | None, str | None]]
@@ -105,7 +104,7 @@ def _per_token(
         return []
     return sorted(
         [
-            max(0.0, latency - first) / (count - 1)
+            (latency - first if latency > first else 0.0) / (count - 1)
             for latency, first, count in zip(latencies, firsts, tokens, strict=True)
             if latency is not None and first is not None and count is not None and count > 1
         ]

@@ -9,12 +9,19 @@ from typing import Any, Final
 
 from tocsin.sdk.guard import Guard
 
-_PLAIN: Final = frozenset({float, int, type(None)})
+_NOTHING: Final = type(None)
+_PLAIN: Final = frozenset({float, int})
 
 
 def numbers(column: Sequence[Any], name: str, guard: Guard) -> Sequence[float | None]:
-    """The same values at the same positions; what is no finite number from 0 on is None, and told once."""
-    if set(map(type, column)) <= _PLAIN and _are_usable(given(column)):
+    """The same values at the same positions, or nothing where all are None.
+
+    What is no finite number from 0 on is None, and told once.
+    """
+    kinds = set(map(type, column))
+    if kinds == {_NOTHING}:
+        return ()
+    if kinds - {_NOTHING} <= _PLAIN and _are_usable(given(column) if _NOTHING in kinds else column):
         return column
     return [_number(value, name, guard) for value in column]
 
