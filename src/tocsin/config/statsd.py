@@ -28,7 +28,8 @@ _GLOB_FIELD: Final = r"(?:\*|[a-zA-Z0-9_][a-zA-Z0-9_-]*)"
 _GLOB: Final = re.compile(rf"{_GLOB_FIELD}(?:\.{_GLOB_FIELD})*", re.ASCII)
 _REFERENCE: Final = r"\$\{?\d+\}?"
 _NAME: Final = re.compile(rf"(?:[a-zA-Z_]|{_REFERENCE})(?:[a-zA-Z0-9_]|{_REFERENCE})*", re.ASCII)
-_DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_DURATION: Final = re.compile(r"(?:(?:\d++\.?\d*+|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
+_DURATION_PART: Final = re.compile(r"([\d.]+)([^\d.]+)")
 _UNIT_MS: Final = {
     "ns": 1e-6,
     "us": 1e-3,
@@ -45,10 +46,9 @@ def _go_duration(value: object) -> object:
     """Read a duration as Go writes it, such as ``1m2s`` or ``1.5h``, in milliseconds, rounded up."""
     if not isinstance(value, str) or value == "0":
         return 0 if value == "0" else value
-    parts = _DURATION_PART.findall(value)
-    if not parts or "".join(map("".join, parts)) != value:
+    if not _DURATION.fullmatch(value):
         raise ValueError(f'not a duration: "{value}" (allowed are forms such as 300ms, 1m20s or 1.5h)')
-    duration_ms = sum(float(number) * _UNIT_MS[unit] for number, unit in parts)
+    duration_ms = sum(float(number) * _UNIT_MS[unit] for number, unit in _DURATION_PART.findall(value))
     if not math.isfinite(duration_ms):
         raise ValueError(f'the duration "{value[:20]}…" is too long')
     return math.ceil(round(duration_ms, 6))

@@ -15,7 +15,7 @@ NATIVE_HISTOGRAM: Final = "native histogram"
 
 Point = float | str | None
 
-_NUMBER: Final = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI]nf|[nN]a[nN])"
+_NUMBER: Final = r"[+-]?(?:(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d+)?|[iI]nf|[nN]a[nN])"
 _POINT: Final = re.compile(
     rf"(?P<histogram>\{{\{{.*?\}}\}}(?:[+-]\{{\{{.*?\}}\}})?(?:x(?P<histogram_times>\d+))?)"
     r"|(?P<absent>_(?:x(?P<absent_times>\d+))?)"

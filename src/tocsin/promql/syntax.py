@@ -20,7 +20,7 @@ _TOKEN: Final = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)
       |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
       |(?P<word>[A-Za-z_:][\w:]*)
-      |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[A-Za-z_\d.]*))
+      |(?P<number>(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d+|[A-Za-z_\d.]*))
       |(?P<open>[(\[{])
       |(?P<close>[)\]}])
       |(?P<operator>==|!=|<=|>=|=~|!~|[-+*/%^<>=])
@@ -29,7 +29,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 
-_NUMBER: Final = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|nan", re.ASCII | re.IGNORECASE)
+_NUMBER: Final = re.compile(r"(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d+)?|inf|nan", re.ASCII | re.IGNORECASE)
 _WORD_OPERATORS: Final = frozenset({"and", "or", "unless", "atan2"})
 _BYTE_ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([0-7]{3})|.)", re.DOTALL)
 _BEFORE_DURATION: Final = frozenset({"offset", "offset-", "offset+", "@", "@-", "@+"})

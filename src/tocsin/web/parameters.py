@@ -17,7 +17,7 @@ _MAX_FORM_BYTES: Final = 1 << 20
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 # Times further from 1970 than this many seconds (about 9 million years) overflow elsewhere.
 _MAX_TIME_S: Final = 2.9e14
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d++\.?\d*+|\.\d++)([eE][+-]?\d+)?", re.ASCII)
 
 
 class Parameters:

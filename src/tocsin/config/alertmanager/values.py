@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_\u0080-\U0010ffff].*", re.DOTALL)
 _HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*):([^\[\]:]+)", re.DOTALL)
-_GO_DURATION: Final = re.compile(r"\+?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_GO_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_GO_DURATION: Final = re.compile(r"\+?(?:0|(?:(?:\d++\.?\d*+|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_GO_PART: Final = re.compile(r"(\d++\.?\d*+|\.\d++)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _GO_UNIT_MS: Final = {
     "ns": 1e-6,
     "us": 1e-3,

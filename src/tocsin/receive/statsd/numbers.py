@@ -6,9 +6,9 @@ import math
 import re
 from typing import Final
 
-_DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_DECIMAL: Final = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d+)?", re.ASCII)
 _HEXADECIMAL: Final = re.compile(
-    r"[+-]?0[xX](?:[\da-fA-F]+\.?[\da-fA-F]*|\.[\da-fA-F]+)[pP][+-]?\d+", re.ASCII
+    r"[+-]?0[xX](?:[\da-fA-F]++\.?[\da-fA-F]*+|\.[\da-fA-F]++)[pP][+-]?\d+", re.ASCII
 )
 _WORD: Final = re.compile(r"[+-]?inf(?:inity)?|nan", re.ASCII | re.IGNORECASE)
 
