@@ -22,7 +22,7 @@ from tocsin.storage.head import Head
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(0)]
 
-EXAMPLES = int(os.environ.get("TOCSIN_DIFFERENTIAL_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("TOCSIN_DIFFERENTIAL_EXAMPLES", "2000"))
 STEP_MS = 172_000
 RELATIVE, ABSOLUTE = 1e-8, 1e-9
 """Prometheus 2 adds without compensation in places; 1e-8 is far above what that costs here."""
