@@ -15,8 +15,9 @@ from typing import Final
 from tocsin.model import Matcher, MatchType
 from tocsin.model.regex import checked_regex
 
+_CLASSIC_SPACES: Final = "\t\n\f\r "
 _CLASSIC: Final = re.compile(
-    r"[\t\n\f\r ]*([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|=|!=|!~)[\t\n\f\r ]*(.*)",
+    rf"[{_CLASSIC_SPACES}]*([a-zA-Z_:][a-zA-Z0-9_:]*)[{_CLASSIC_SPACES}]*(=~|=|!=|!~)[{_CLASSIC_SPACES}]*(.*)",
     re.DOTALL,
 )
 _CLASSIC_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -112,7 +113,7 @@ def _classic_matcher(token: str) -> Matcher:
     if match is None:
         raise ValueError(f'bad matcher format: {token} (allowed are forms such as severity=~"a|b")')
     name, operator, written = match.groups()
-    return _matcher(name, operator, _classic_value(written.rstrip("\t\n\f\r ")))
+    return _matcher(name, operator, _classic_value(written.rstrip(_CLASSIC_SPACES)))
 
 
 def _classic_value(written: str) -> str:
