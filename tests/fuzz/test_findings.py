@@ -8,8 +8,8 @@ import pytest
 
 from tests.receive.statsd.gathering import Gathering
 from tests.scrape.dns_server import resolver_of
+from tocsin.config.go_duration import parse_go_duration_ms
 from tocsin.config.scrape import DnsDiscoveryConfig, ScrapeConfig, TargetGroup
-from tocsin.config.statsd import _go_duration
 from tocsin.errors import ConfigError, ParseError
 from tocsin.model import Labels
 from tocsin.model.regex import compile_regex, expand
@@ -111,4 +111,4 @@ def test_a_reference_of_thousands_of_digits_is_an_unknown_group():
 
 def test_a_duration_beyond_all_numbers_is_one_sentence():
     with pytest.raises(ValueError, match=r"the duration .* is too long"):
-        _go_duration("9" * 400 + "h")
+        parse_go_duration_ms("9" * 400 + "h")

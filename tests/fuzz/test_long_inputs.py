@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from pydantic import TypeAdapter
 
 from tests.fuzz.test_expositions import PARSERS as EXPOSITIONS
 from tests.fuzz.test_push_urls import PARSERS as PUSH_URLS
 from tests.fuzz.test_statsd import PARSERS as STATSD
 from tocsin.config import parse_source
-from tocsin.config.alertmanager.values import GoDurationMs
+from tocsin.config.go_duration import parse_go_duration_ms
 from tocsin.config.matchers import parse_matchers
 from tocsin.config.statsd import validate_mapping
 from tocsin.errors import TocsinError
@@ -51,8 +50,8 @@ READERS |= {
     "durations": decoded(parse_duration_ms),
     "times of requests": decoded(read_time),
     "steps of requests": decoded(read_step),
+    "durations of Go": decoded(parse_go_duration_ms),
     "durations of StatsD mappings": decoded(read_mapping),
-    "durations of receivers": decoded(TypeAdapter(GoDurationMs).validate_python),
 }
 AROUND = ((b"", b""), (b"", b"_"), (b"0x", b"_"), (b"a:1", b"|c"), (b'a="', b'"}'), (b"rate(x[5m] ", b"_"))
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tocsin.config.go_duration import GoDurationMs
 from tocsin.config.model import ConfigModel, LabelName, PositiveDurationMs, validate
 from tocsin.config.scrape import SizeBytes
 from tocsin.config.source import Place, Source, read_source
@@ -28,30 +29,6 @@ _GLOB_FIELD: Final = r"(?:\*|[a-zA-Z0-9_][a-zA-Z0-9_-]*)"
 _GLOB: Final = re.compile(rf"{_GLOB_FIELD}(?:\.{_GLOB_FIELD})*", re.ASCII)
 _REFERENCE: Final = r"\$\{?\d+\}?"
 _NAME: Final = re.compile(rf"(?:[a-zA-Z_]|{_REFERENCE})(?:[a-zA-Z0-9_]|{_REFERENCE})*", re.ASCII)
-_DURATION: Final = re.compile(r"(?:(?:\d++\.?\d*+|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
-_DURATION_PART: Final = re.compile(r"([\d.]+)([^\d.]+)")
-_UNIT_MS: Final = {
-    "ns": 1e-6,
-    "us": 1e-3,
-    "µs": 1e-3,
-    "μs": 1e-3,
-    "ms": 1.0,
-    "s": 1e3,
-    "m": 60e3,
-    "h": 3600e3,
-}
-
-
-def _go_duration(value: object) -> object:
-    """Read a duration as Go writes it, such as ``1m2s`` or ``1.5h``, in milliseconds, rounded up."""
-    if not isinstance(value, str) or value == "0":
-        return 0 if value == "0" else value
-    if not _DURATION.fullmatch(value):
-        raise ValueError(f'not a duration: "{value}" (allowed are forms such as 300ms, 1m20s or 1.5h)')
-    duration_ms = sum(float(number) * _UNIT_MS[unit] for number, unit in _DURATION_PART.findall(value))
-    if not math.isfinite(duration_ms):
-        raise ValueError(f'the duration "{value[:20]}…" is too long')
-    return math.ceil(round(duration_ms, 6))
 
 
 def _absent_if_empty(value: object) -> object:
@@ -80,9 +57,6 @@ def _buckets(value: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError("the bounds of buckets must be numbers that rise")
     return bounds
 
-
-GoDurationMs: TypeAlias = Annotated[int, BeforeValidator(_go_duration), Field(ge=0)]
-"""A duration in Go's notation, held in milliseconds; 0 stands for none."""
 
 ListenAddress: TypeAlias = Annotated[str, AfterValidator(_address)]
 """``host:port``, or ``:port`` for every interface, or an empty text for nothing."""

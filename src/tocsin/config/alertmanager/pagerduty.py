@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tocsin.config.alertmanager.channel import HttpChannelConfig
 from tocsin.config.alertmanager.http import HttpUrl
-from tocsin.config.alertmanager.values import GoDurationMs, Secret, SecretFile, only_one
+from tocsin.config.alertmanager.values import Secret, SecretFile, only_one
+from tocsin.config.go_duration import GoDurationMs
 from tocsin.config.model import ConfigModel
 
 PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"

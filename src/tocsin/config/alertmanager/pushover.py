@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from tocsin.config.alertmanager.channel import HttpChannelConfig
-from tocsin.config.alertmanager.values import GoDurationMs, Secret, SecretFile, exactly_one, only_one
+from tocsin.config.alertmanager.values import Secret, SecretFile, exactly_one, only_one
+from tocsin.config.go_duration import GoDurationMs
 
 
 class PushoverConfig(HttpChannelConfig):

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from tocsin.config.alertmanager.channel import HttpChannelConfig
 from tocsin.config.alertmanager.http import HttpUrl, SecretUrl
-from tocsin.config.alertmanager.values import GoDurationMs, Secret, SecretFile, Text, only_one
+from tocsin.config.alertmanager.values import Secret, SecretFile, Text, only_one
+from tocsin.config.go_duration import GoDurationMs
 from tocsin.config.http import Authorization
 from tocsin.config.model import ConfigModel
 

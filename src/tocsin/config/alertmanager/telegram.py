@@ -8,7 +8,8 @@ from pydantic import model_validator
 
 from tocsin.config.alertmanager.channel import HttpChannelConfig
 from tocsin.config.alertmanager.http import HttpUrl
-from tocsin.config.alertmanager.values import GoDurationMs, Secret, SecretFile, only_one
+from tocsin.config.alertmanager.values import Secret, SecretFile, only_one
+from tocsin.config.go_duration import GoDurationMs
 
 TELEGRAM_API_URL: Final = "https://api.telegram.org"
 """Telegram's own servers."""

@@ -10,18 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_\u0080-\U0010ffff].*", re.DOTALL)
 _HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*):([^\[\]:]+)", re.DOTALL)
-_GO_DURATION: Final = re.compile(r"\+?(?:0|(?:(?:\d++\.?\d*+|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_GO_PART: Final = re.compile(r"(\d++\.?\d*+|\.\d++)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
-_GO_UNIT_MS: Final = {
-    "ns": 1e-6,
-    "us": 1e-3,
-    "µs": 1e-3,
-    "μs": 1e-3,
-    "ms": 1.0,
-    "s": 1e3,
-    "m": 6e4,
-    "h": 3.6e6,
-}
 
 
 def _none_when_empty(value: object) -> object:
@@ -43,17 +31,6 @@ def checked_label_name(value: str) -> str:
     return value
 
 
-def _go_duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not _GO_DURATION.fullmatch(value):
-        raise ValueError(f'not a duration: "{value}" (allowed are forms such as 10s, 1.5m or 1h30m)')
-    try:
-        return round(sum(float(count) * _GO_UNIT_MS[unit] for count, unit in _GO_PART.findall(value)))
-    except OverflowError:
-        raise ValueError(f'the duration "{value[:80]}" is too long') from None
-
-
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 """A text that is not empty."""
 
@@ -68,9 +45,6 @@ HostPort: TypeAlias = Annotated[str, AfterValidator(_host_port)]
 
 AnyLabelName: TypeAlias = Annotated[str, AfterValidator(checked_label_name)]
 """A label name, which need not be one of the classic kind: ``service.name`` and ``größe`` are allowed."""
-
-GoDurationMs: TypeAlias = Annotated[int, BeforeValidator(_go_duration)]
-"""A duration in Go's notation, such as ``1.5m``, held in milliseconds."""
 
 
 def exactly_one(**choices: object) -> None:

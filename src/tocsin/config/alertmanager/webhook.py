@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from tocsin.config.alertmanager.channel import HttpChannelConfig
 from tocsin.config.alertmanager.http import TemplateUrl
-from tocsin.config.alertmanager.values import GoDurationMs, SecretFile, exactly_one
+from tocsin.config.alertmanager.values import SecretFile, exactly_one
+from tocsin.config.go_duration import GoDurationMs
 
 
 class WebhookConfig(HttpChannelConfig):
